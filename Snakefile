@@ -1,0 +1,259 @@
+# The study's table of contents: data → trained denoisers → maps and features → notebooks → exhibits.
+#
+#   snakemake --cores 4                                            the `default` profile
+#   snakemake --cores 2 smoke | real | paper                       another profile (config/<profile>.yaml)
+#   snakemake --cores 2 figures/default/radar_table2_detection.csv one exhibit
+#   snakemake --cores 2 real --config 'seeds=[0]'                  a parameter changed
+import json
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from radarlib.config import load_settings
+from radarlib.errors import UserError
+from radarlib.score import METHODS, WITHOUT_MODEL
+from radarlib.study import data_root, study_sets
+from radarlib.workflow import code_files, notebook_digest, notebook_modules
+
+
+ROOT = Path(workflow.basedir)
+OVERRIDES = {key: value for key, value in config.items() if key != "profile"}
+TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
+
+# notebook → its exhibits and their kind
+EXHIBITS = {
+    "01_data": {"radar_table1_datasets": TABLE},
+    "02_diffusion": {
+        "radar_fig2_chain": FIGURE,
+        "radar_fig3_noise_prediction": FIGURE,
+        "radar_fig5_unet": FIGURE,
+    },
+    "03_radar": {
+        "radar_fig1_overview": FIGURE,
+        "radar_fig4_noise_distribution": FIGURE,
+        "radar_fig6_periodic_maps": FIGURE,
+        "radar_fig7_stochastic_maps": FIGURE,
+    },
+    "04_detection": {"radar_table2_detection": TABLE},
+}
+# notebook → the methods whose artefacts it reads, and whether it reads trained denoisers
+METHODS_READ = {"03_radar": ["radar"], "04_detection": list(METHODS)}
+MODELS_READ = {"02_diffusion", "03_radar"}
+
+
+wildcard_constraints:
+    profile=r"[^/]+",
+    set=r"[^/]+",
+    seed=r"\d+",
+    method="|".join(METHODS),
+    notebook="|".join(EXHIBITS),
+
+
+def settings(profile):
+    try:
+        return load_settings(ROOT / "config" / f"{profile}.yaml", OVERRIDES)
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def sets(profile):
+    try:
+        return study_sets(settings(profile), ROOT)
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+def sections(*names):
+    """The named sections of a profile's settings as JSON: the parameters that a rule depends on."""
+    return lambda wildcards: json.dumps({name: settings(wildcards.profile)[name] for name in names})
+
+
+def data_settings(values):
+    """Of the training, the data depend on the size of a patch alone."""
+    return json.dumps({"data": values["data"], "unet": values["unet"], "training": {"patch": values["training"]["patch"]}})
+
+
+def code(*modules):
+    return code_files(modules, ROOT)
+
+
+def threads_of(wildcards):
+    return settings(wildcards.profile)["compute"]["threads"]
+
+
+def image_files(wildcards):
+    """Files of a data set in MVTec AD layout; a simulated one has none."""
+    folder = data_root(ROOT) / wildcards.set
+    if wildcards.set in settings(wildcards.profile)["data"]["counts"]:
+        return []
+    return sorted(str(p) for part in ("train", "test", "ground_truth") for p in (folder / part).rglob("*.*"))
+
+
+def notebook_inputs(wildcards):
+    """Artefacts that a notebook reads."""
+    profile, notebook = wildcards.profile, wildcards.notebook
+    base, seeds = f"results/{profile}", settings(profile)["seeds"]
+    files = [f"{base}/{s}/images.npz" for s in sets(profile)]
+    if notebook in MODELS_READ:
+        files += [f"{base}/{s}/seed{k}/model/model.safetensors" for s in sets(profile) for k in seeds]
+    files += [
+        f"{base}/{s}/seed{k}/{method}/features.csv"
+        for s in sets(profile)
+        for k in seeds
+        for method in METHODS_READ.get(notebook, [])
+    ]
+    return files
+
+
+def exhibits(profile):
+    """Everything that a profile leaves behind: executed notebooks and exhibits."""
+    files = [f"results/{profile}/notebooks/{notebook}.html" for notebook in EXHIBITS]
+    for kinds in EXHIBITS.values():
+        for name, formats in kinds.items():
+            files += [f"figures/{profile}/{name}.{suffix}" for suffix in (*formats, "provenance.json")]
+    return files
+
+
+PROFILE = config.get("profile", "default")
+
+
+rule study:
+    default_target: True
+    input:
+        exhibits(PROFILE),
+
+
+for chosen in ("smoke", "real", "paper"):
+
+    rule:
+        name: chosen
+        input:
+            lambda _, chosen=chosen: exhibits(chosen),
+
+
+rule data:
+    message: "data: {wildcards.set} ({wildcards.profile})"
+    input:
+        images=image_files,
+        code=code("datasets"),
+    output:
+        "results/{profile}/{set}/images.npz",
+        "results/{profile}/{set}/images.csv",
+    log:
+        "results/{profile}/{set}/logs/data.log",
+    params:
+        settings=lambda wildcards: data_settings(settings(wildcards.profile)),
+        root=str(data_root(ROOT)),
+    shell:
+        "python -m radarlib prepare {wildcards.set} --threads 1 --root {params.root:q} --out {output[0]}"
+        " --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule train:
+    message: "train: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        data="results/{profile}/{set}/images.npz",
+        code=code("train"),
+    output:
+        "results/{profile}/{set}/seed{seed}/model/model.safetensors",
+        "results/{profile}/{set}/seed{seed}/model/model.json",
+        "results/{profile}/{set}/seed{seed}/model/loss.csv",
+    log:
+        "results/{profile}/{set}/logs/train-seed{seed}.log",
+    params:
+        settings=sections("diffusion", "unet", "training", "compute"),
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m radarlib train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        " --label '{wildcards.set} seed {wildcards.seed}: training' --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+def score_inputs(wildcards):
+    base = f"results/{wildcards.profile}/{wildcards.set}"
+    model = f"{base}/seed{wildcards.seed}/model/model.safetensors"
+    source = METHODS[wildcards.method].split(":")[0].split(".")[1]
+    return {
+        "data": f"{base}/images.npz",
+        "model": [] if wildcards.method in WITHOUT_MODEL else model,
+        "code": code("score", source),
+    }
+
+
+def score_settings(wildcards):
+    """What a method depends on: the network's settings unless it has none, and its own section."""
+    own = "reconstruction" if wildcards.method == "ddpm" else "radar"
+    network = () if wildcards.method == "raw" else ("diffusion", "unet", "training")
+    return sections(*network, own, "data", "compute")(wildcards)
+
+
+rule score:
+    message: "score: {wildcards.set} by {wildcards.method}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        unpack(score_inputs),
+    output:
+        "results/{profile}/{set}/seed{seed}/{method}/features.csv",
+        "results/{profile}/{set}/seed{seed}/{method}/maps.npz",
+    log:
+        "results/{profile}/{set}/logs/{method}-seed{seed}.log",
+    params:
+        settings=score_settings,
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+        model=lambda wildcards, input: f"--model {Path(str(input.model)).parent}" if input.model else "",
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m radarlib score {input.data} --method {wildcards.method} {params.model} --threads {threads}"
+        " --seed {wildcards.seed} --out {params.out}"
+        " --label '{wildcards.set} seed {wildcards.seed}: {wildcards.method}' --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+# One rule per notebook, since each leaves exhibits of its own.
+for notebook, kinds in EXHIBITS.items():
+
+    rule:
+        name: f"notebook_{notebook}"
+        message: f"notebook: {notebook} ({{wildcards.profile}})"
+        input:
+            lambda wildcards, notebook=notebook: notebook_inputs(
+                type("W", (), {"profile": wildcards.profile, "notebook": notebook})
+            ),
+            "data/paper/radar_table1.csv",
+            "data/paper/radar_table2.csv",
+            "radarlib/study.mplstyle",
+            code=code(*notebook_modules(ROOT / "notebooks" / f"{notebook}.ipynb")),
+            # Opening and saving a notebook is no reason to run it again: `source` below says when its cells changed.
+            notebook=ancient(f"notebooks/{notebook}.ipynb"),
+        output:
+            report(
+                [f"figures/{{profile}}/{name}.{'png' if 'png' in formats else 'csv'}" for name, formats in kinds.items()],
+                category="Exhibits",
+                subcategory=notebook,
+                caption=f"workflow/report/{notebook}.rst",
+                labels={"profile": "{profile}"},
+            ),
+            [
+                f"figures/{{profile}}/{name}.{suffix}"
+                for name, formats in kinds.items()
+                for suffix in (*formats, "provenance.json")
+                if suffix != ("png" if "png" in formats else "csv")
+            ],
+            html=report(
+                f"results/{{profile}}/notebooks/{notebook}.html",
+                category="Notebooks",
+                caption=f"workflow/report/{notebook}.rst",
+                labels={"notebook": notebook, "profile": "{profile}"},
+            ),
+        log:
+            notebook=f"results/{{profile}}/notebooks/{notebook}.ipynb",
+        params:
+            source=notebook_digest(ROOT / "notebooks" / f"{notebook}.ipynb"),
+            settings=lambda wildcards: json.dumps(settings(wildcards.profile), sort_keys=True),
+            overrides=json.dumps(OVERRIDES),
+        threads: threads_of
+        shell:
+            "python -m radarlib notebook {input.notebook} {log.notebook} {output.html} --threads {threads}"
+            " -p profile {wildcards.profile} -p overrides {params.overrides:q}"

@@ -1,0 +1,5 @@
+import sys
+
+from radarlib.cli import main
+
+sys.exit(main())

@@ -1,0 +1,172 @@
+"""The command line. `fit`, `detect`, `bench` are for people; `prepare`, `train`, `score` are the workflow's steps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from radarlib import __version__
+from radarlib.errors import UserError
+
+
+def _settings(args: argparse.Namespace) -> dict:
+    """The configuration of a command: --config file, then --settings JSON, then single options on top."""
+    from radarlib.config import load_settings
+
+    over = json.loads(args.settings) if getattr(args, "settings", None) else {}
+    for option, (section, key) in {
+        "steps": ("training", "steps"), "image_size": ("data", "image_size"), "contamination": ("decision", "contamination"),
+    }.items():  # fmt: skip
+        if getattr(args, option, None) is not None:
+            over.setdefault(section, {})[key] = getattr(args, option)
+    return load_settings(getattr(args, "config", None), over)
+
+
+def _fit(args: argparse.Namespace) -> int:
+    from radarlib.detector import fit
+
+    detector = fit(args.good, args.out, _settings(args), args.seed, args.device)
+    flagged = int(detector.decision.predict(detector.features).sum())
+    print(
+        f"{args.out}: fitted; {flagged} of {len(detector.features)} training images lie above the threshold {detector.decision.threshold:.4f}"
+    )
+    return 0
+
+
+def _detect(args: argparse.Namespace) -> int:
+    from radarlib.detector import Detector, detect
+
+    detector = Detector.load(args.model, args.device)
+    table, failures = detect(detector, args.images, args.out, args.model)
+    if len(table):
+        print(f"{args.out / 'scores.csv'}: {int(table['anomalous'].sum())} of {len(table)} images anomalous")
+    for line in failures:
+        print(f"radarlib: {line}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from radarlib.bench import bench
+
+    print(bench(_settings(args), args.device).to_string(index=False))
+    return 0
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    from radarlib.datasets import prepare
+
+    prepare(args.name, _settings(args), args.root, args.out)
+    return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    from radarlib.datasets import ImageSet
+    from radarlib.train import train
+
+    settings = _settings(args)
+    train(
+        ImageSet.load(args.data).train_images, settings, args.seed, args.out, settings["compute"]["device"], args.label
+    )
+    return 0
+
+
+def _score(args: argparse.Namespace) -> int:
+    from radarlib.datasets import ImageSet
+    from radarlib.score import score_set
+
+    score_set(ImageSet.load(args.data), args.method, _settings(args), args.seed, args.model, args.out, args.label)
+    return 0
+
+
+def _notebook(args: argparse.Namespace) -> int:
+    from radarlib.notebook import parse_parameters, run_notebook
+
+    run_notebook(args.source, args.executed, args.html, parse_parameters(args.parameter), args.threads or 1)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="radarlib", description="Single-step diffusion anomaly detection (RADAR).")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("--threads", type=int, help="threads to use (default: all)")
+        return sub
+
+    fit = command("fit", _fit, "Learn what is normal from a folder of good images.")
+    fit.add_argument("good", type=Path, metavar="GOOD_DIR")
+    fit.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
+    fit.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
+    fit.add_argument("--steps", type=int, help="optimiser steps (default 800)")
+    fit.add_argument(
+        "--image-size", type=int, help="resize every image to this side in px (default: keep each one's size)"
+    )
+    fit.add_argument(
+        "--contamination",
+        type=float,
+        help="share of the good images that may be called anomalous, 0 … 0.5 (default 0.05)",
+    )
+    fit.add_argument("--seed", type=int, default=0)
+    fit.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+
+    detect = command("detect", _detect, "Judge images with a fitted model: scores.csv, maps and overlays.")
+    detect.add_argument("model", type=Path, metavar="MODEL_DIR")
+    detect.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_DIR")
+    detect.add_argument("--out", type=Path, required=True, metavar="DIR")
+    detect.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+
+    bench = command("bench", _bench, "How much of the machine training and inference use, and what one step saves.")
+    bench.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
+    bench.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+
+    for name, run, text in (
+        ("prepare", _prepare, "Workflow step: read or simulate a data set."),
+        ("train", _train, "Workflow step: train a denoiser on a prepared data set."),
+        ("score", _score, "Workflow step: maps and features of a data set by one method."),
+    ):
+        step = command(name, run, text)
+        step.add_argument("--settings", help="settings as JSON, on top of the defaults")
+        step.add_argument("--out", type=Path, required=True)
+        step.add_argument("--label", default=name, help="shown beside the progress bar")
+        if name == "prepare":
+            step.add_argument("name")
+            step.add_argument(
+                "--root", type=Path, default=Path("data"), help="folder of the data sets in MVTec AD layout"
+            )
+        else:
+            step.add_argument("data", type=Path, help="prepared data set (.npz)")
+            step.add_argument("--seed", type=int, default=0)
+        if name == "score":
+            step.add_argument("--method", required=True)
+            step.add_argument("--model", type=Path, help="directory of the trained model")
+
+    notebook = command("notebook", _notebook, "Workflow step: run a notebook with checked parameters.")
+    notebook.add_argument("source", type=Path)
+    notebook.add_argument("executed", type=Path)
+    notebook.add_argument("html", type=Path)
+    notebook.add_argument("-p", dest="parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    from radarlib.runtime import use_threads
+
+    try:
+        use_threads(args.threads)
+        return args.run(args)
+    except UserError as error:
+        print(f"radarlib: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("radarlib: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

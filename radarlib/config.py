@@ -1,0 +1,99 @@
+"""Parameters: one JSON schema holds every key with its default and meaning; a profile's YAML names what differs."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from radarlib.errors import UserError
+
+SCHEMA = json.loads(Path(__file__).with_name("config.schema.json").read_text())
+
+
+def _with_defaults(schema: dict, value: Any) -> Any:
+    """Fill in missing keys from the schema, recursively. Values of a wrong type are left to the validator."""
+    if not isinstance(value, dict):
+        return value
+    for key, part in schema.get("properties", {}).items():
+        if key not in value and "default" in part:
+            value[key] = copy.deepcopy(part["default"])
+        if key in value:
+            value[key] = _with_defaults(part, value[key])
+    return value
+
+
+def _merge(base: dict, over: dict) -> dict:
+    """`over` on top of `base`; sections are merged, all other values replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = (
+            _merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
+        )
+    return merged
+
+
+def _explain(error: ValidationError, source: str) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = next(key for key in error.instance if key not in known)
+        close = difflib.get_close_matches(unknown, known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+        return f"{source}: unknown key {'.'.join(filter(None, [where, unknown]))!r}; {hint}"
+    hint = ""
+    if error.validator == "type" and isinstance(error.instance, str):
+        try:
+            hint = f"; in YAML a number in scientific notation needs a point: write {float(error.instance):.1e}"
+        except ValueError:
+            hint = f"; see {where} in radarlib/config.schema.json"
+    return f"{source}: {where}: {error.message}{hint}"
+
+
+def resolve(values: dict, source: str = "settings") -> dict:
+    """Check settings against the schema and fill in its defaults.
+
+    Raises UserError, one line, for an unknown key, a wrong type, or a value out of range.
+    """
+    settings = _with_defaults(SCHEMA, copy.deepcopy(values))
+    error = best_match(Draft202012Validator(SCHEMA).iter_errors(settings))
+    if error is not None:
+        raise UserError(_explain(error, source))
+    patch, halvings = settings["training"]["patch"], len(settings["unet"]["multipliers"]) - 1
+    if patch % 2**halvings:
+        raise UserError(
+            f"{source}: training.patch: {patch} cannot be halved {halvings} times; use a multiple of {2**halvings}"
+        )
+    for section in ("radar", "reconstruction"):
+        if settings[section]["stride"] > patch:
+            raise UserError(
+                f"{source}: {section}.stride: {settings[section]['stride']} leaves gaps between {patch}-px patches"
+            )
+    if settings["data"]["counts"] and settings["data"]["image_size"] is None:
+        raise UserError(f"{source}: data.image_size: simulated sets need a size in px")
+    return settings
+
+
+def load_settings(path: Path | None = None, overrides: dict | None = None) -> dict:
+    """Settings from a YAML file (None: the schema's defaults) with `overrides` on top, checked and complete.
+
+    Raises UserError, one line, for a missing or damaged file and for whatever `resolve` refuses.
+    """
+    values: Any = {}
+    if path is not None:
+        try:
+            values = yaml.safe_load(Path(path).read_text()) or {}
+        except FileNotFoundError:
+            known = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.yaml")))
+            raise UserError(f"{path}: no such profile; there are: {known}") from None
+        except yaml.YAMLError as error:
+            raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        if not isinstance(values, dict):
+            raise UserError(f"{path}: a mapping of keys to values was expected")
+    return resolve(_merge(values, overrides or {}), str(path or "settings"))

@@ -1,0 +1,88 @@
+"""A trained noise predictor with all that is needed to use it, and its directory on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_json
+from radarlib.diffusion import Schedule
+from radarlib.errors import UserError
+from radarlib.runtime import autocast, resolve_device, resolve_precision
+from radarlib.unet import UNet
+
+FORMAT = 1  # of a model directory; raised when an older radarlib could not read a newer one
+
+
+@dataclass
+class Denoiser:
+    """ε_θ on a device, with the schedule that it was trained for.
+
+    `settings` holds the sections `diffusion`, `unet` and `training` of a configuration.
+    """
+
+    net: UNet
+    settings: dict
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def patch(self) -> int:
+        return self.settings["training"]["patch"]
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(**self.settings["diffusion"])
+
+    def eps(self, x_t: Tensor, t: int) -> Tensor:
+        """ε_θ(x_t, t): patches (N, 1, H, W) → predicted noise of the same shape, float32."""
+        steps = torch.full((len(x_t),), t, device=x_t.device)
+        with torch.inference_mode(), autocast(self.device, self.dtype):
+            return self.net(x_t, steps)
+
+    @classmethod
+    def untrained(cls, settings: dict, seed: int, device: str = "auto") -> Denoiser:
+        """Random weights: what training starts from, and the control that asks what training adds."""
+        torch.manual_seed(seed)
+        return cls.from_net(UNet(**settings["unet"]), settings, device)
+
+    @classmethod
+    def from_net(cls, net: UNet, settings: dict, device: str = "auto") -> Denoiser:
+        where = resolve_device(device)
+        return cls(net.to(where).eval(), settings, where, resolve_precision(settings["training"]["precision"], where))
+
+    def save(self, directory: Path) -> None:
+        """Write `model.safetensors` and `model.json`; neither executes anything when it is loaded."""
+        weights = save({name: tensor.cpu().contiguous() for name, tensor in self.net.state_dict().items()})
+        write_bytes(directory / "model.safetensors", weights)
+        sections = {key: self.settings[key] for key in ("diffusion", "unet", "training")}
+        write_json(directory / "model.json", {"format": FORMAT, "sha256": sha256_bytes(weights), "settings": sections})
+
+    @classmethod
+    def load(cls, directory: Path, device: str = "auto") -> Denoiser:
+        """Read a model directory. Raises UserError for a missing, damaged or newer one, naming the file."""
+        meta = read_json(directory / "model.json")
+        if meta.get("format") != FORMAT:
+            raise UserError(
+                f"{directory / 'model.json'}: format {meta.get('format')!r}, this radarlib reads format {FORMAT}; "
+                "fit the model again, or use the radarlib that wrote it"
+            )
+        path = directory / "model.safetensors"
+        if not path.is_file():
+            raise UserError(f"{path}: missing; fit the model again")
+        data = path.read_bytes()
+        if sha256_bytes(data) != meta.get("sha256"):
+            raise UserError(f"{path}: damaged (its SHA-256 differs from model.json); fit the model again")
+        net = UNet(**meta["settings"]["unet"])
+        net.load_state_dict(load(data))
+        return cls.from_net(net, meta["settings"], device)
+
+
+def settings_key(settings: dict) -> str:
+    """A canonical text of settings, for comparing and hashing."""
+    return json.dumps(settings, sort_keys=True)

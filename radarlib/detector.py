@@ -1,0 +1,205 @@
+"""RADAR on a user's own images: a fitted detector, its directory on disk, and what it says of new images."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from radarlib import radar
+from radarlib.artifacts import read_json, sha256_file, write_bytes, write_csv, write_json
+from radarlib.config import resolve
+from radarlib.datasets import content_hash, list_images, read_image
+from radarlib.denoiser import FORMAT, Denoiser
+from radarlib.errors import UserError
+from radarlib.oneclass import OneClass
+from radarlib.runtime import progress
+from radarlib.score import classifier_images
+from radarlib.textures import PRINT_DEFECTS, print_image
+from radarlib.train import train
+
+COLUMNS = ["global", "local"]
+FLUSH_SECONDS = 2.0  # what a killed detection loses at most
+
+
+@dataclass
+class Detector:
+    """A trained denoiser with a one-class decision on RADAR's two features.
+
+    features : (n, 2) of the training images that the decision was fitted on.
+    map_scale : the 99.9 % quantile of S on those images; overlays show what exceeds it.
+
+    Examples
+    --------
+    >>> detector = fit(Path("good"), Path("model"))         # doctest: +SKIP
+    >>> detector.detect(read_image(Path("part.png"))).score  # doctest: +SKIP
+    """
+
+    denoiser: Denoiser
+    settings: dict
+    seed: int
+    features: np.ndarray
+    map_scale: float
+    decision: OneClass = field(init=False)
+
+    def __post_init__(self) -> None:
+        options = self.settings["decision"]
+        self.decision = OneClass(options["contamination"], options["trees"], self.seed).fit(self.features)
+
+    def detect(self, image: np.ndarray) -> Detection:
+        """image : (H, W) float32 in [-1, 1], each side at least one patch."""
+        s, features = radar.score(image, self.denoiser, self.settings, self.seed)
+        value = float(self.decision.score(np.array([[features[c] for c in COLUMNS]]))[0])
+        return Detection(s, value, self.decision.threshold, value > self.decision.threshold)
+
+    @property
+    def smallest(self) -> int:
+        """Least side of an image that can be judged, in px."""
+        return self.denoiser.patch
+
+    def save(self, directory: Path) -> None:
+        self.denoiser.save(directory)
+        write_json(directory / "detector.json", {
+            "format": FORMAT, "model": sha256_file(directory / "model.safetensors"), "seed": self.seed, "settings": self.settings,
+            "map_scale": self.map_scale, "features": self.features.tolist(),
+        })  # fmt: skip
+
+    @classmethod
+    def load(cls, directory: Path, device: str = "auto") -> Detector:
+        """Read a model directory written by `fit`. Raises UserError, naming the file, where one is missing or damaged."""
+        if not directory.is_dir():
+            raise UserError(
+                f"{directory}: no such model directory; make it with: radarlib fit GOOD_DIR --out {directory}"
+            )
+        denoiser = Denoiser.load(directory, device)
+        path = directory / "detector.json"
+        saved = read_json(path)
+        try:
+            if saved["model"] != sha256_file(directory / "model.safetensors"):
+                raise UserError(f"{path}: belongs to another model.safetensors; fit the model again")
+            features = np.array(saved["features"], dtype=float).reshape(-1, len(COLUMNS))
+            return cls(denoiser, resolve(saved["settings"], str(path)), saved["seed"], features, saved["map_scale"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: damaged ({type(error).__name__}: {error}); fit the model again") from None
+
+
+@dataclass
+class Detection:
+    """What the detector says of one image: the map S (H, W) float32, the score (higher = more anomalous), the decision."""
+
+    anomaly_map: np.ndarray
+    score: float
+    threshold: float
+    anomalous: bool
+
+
+def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, device: str = "auto") -> Detector:
+    """Train on a folder of normal images and leave a model directory: safetensors and JSON, nothing that executes.
+
+    settings : a configuration (None: the defaults, which are the `real` profile's).
+
+    Raises UserError for a missing or empty folder, an unreadable or too small image, fewer than 8 images.
+    """
+    settings = settings or resolve({})
+    files = list_images(good)
+    size, patch = settings["data"]["image_size"], settings["training"]["patch"]
+    images = [read_image(path, size, patch) for path in progress(files, desc="reading", unit="image")]
+    images = list({content_hash(image): image for image in images}.values())
+    if len(images) < 8:
+        raise UserError(f"{good}: {len(images)} different images are too few to learn what is normal; give at least 8")
+    denoiser = train(images, settings, seed, out, device)
+    index = pd.DataFrame({"split": ["train"] * len(images)})
+    chosen = classifier_images(index, settings["data"]["max_classifier"], settings["data"]["seed"])
+    rows, quantiles = [], []
+    for i in progress(chosen, desc="learning what is normal", unit="image"):
+        s, features = radar.score(images[i], denoiser, settings, seed)
+        rows.append([features[c] for c in COLUMNS])
+        quantiles.append(np.quantile(s, 0.999))
+    detector = Detector(denoiser, settings, seed, np.array(rows), float(np.median(quantiles)))
+    detector.save(out)
+    return detector
+
+
+def overlay(image: np.ndarray, s: np.ndarray, scale: float) -> np.ndarray:
+    """The map as colour on the gray image, (H, W, 3) uint8 BGR: clear below `scale`, hottest at three times it."""
+    gray = cv2.cvtColor(((image + 1) * 127.5).round().astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    heat = np.clip((s / scale - 0.5) / 2.5, 0, 1)
+    colour = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    alpha = (0.75 * np.sqrt(heat))[..., None]
+    return (gray * (1 - alpha) + colour * alpha).round().astype(np.uint8)
+
+
+def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
+    """Image files with the name that each has in the results: its path below the folder that was given."""
+    found: list[tuple[Path, str]] = []
+    for target in targets:
+        if target.is_dir():
+            found += [(path, path.relative_to(target).as_posix()) for path in list_images(target)]
+        elif target.exists():
+            found.append((target, target.name))
+        else:
+            raise UserError(f"{target}: no such file or folder")
+    names = [name for _, name in found]
+    if len(set(names)) < len(names):  # two folders with equal names inside: keep them apart by their full paths
+        found = [(path, path.as_posix().lstrip("./")) for path, _ in found]
+    return list(dict.fromkeys(found))
+
+
+def detect(detector: Detector, targets: list[Path], out: Path, model: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Judge images and folders of images. Returns the table of scores and one line for each image that failed.
+
+    Leaves `scores.csv` (image, score, threshold, anomalous), `maps/<image>.tiff` (S, float32) and
+    `overlays/<image>.png` in `out`. A killed run goes on where it stopped if the model and the image are the same.
+    """
+    size, table = detector.settings["data"]["image_size"], out / "scores.csv"
+    todo = _inputs(targets)
+    state_path, fingerprint = out / "detect.json", sha256_file(model / "detector.json")
+    state = read_json(state_path) if state_path.is_file() else {}
+    done: dict[str, dict] = state.get("done", {}) if state.get("model") == fingerprint else {}
+    rows: list[dict] = []
+    failures: list[str] = []
+
+    def flush() -> None:
+        write_json(state_path, {"model": fingerprint, "done": done})
+        write_csv(table, pd.DataFrame(rows, columns=["image", "score", "threshold", "anomalous"]), 6)
+
+    flushed = time.monotonic()
+    for path, name in progress(todo, desc="detecting", unit="image"):
+        try:
+            image = read_image(path, size, detector.smallest)
+        except UserError as error:
+            failures.append(str(error))
+            continue
+        content, files = content_hash(image), (out / "maps" / f"{name}.tiff", out / "overlays" / f"{name}.png")
+        if done.get(name, {}).get("content") != content or not all(file.is_file() for file in files):
+            found = detector.detect(image)
+            for file, pixels in zip(
+                files, (found.anomaly_map, overlay(image, found.anomaly_map, detector.map_scale)), strict=True
+            ):
+                write_bytes(file, cv2.imencode(file.suffix, pixels)[1].tobytes())
+            done[name] = {
+                "content": content,
+                "score": found.score,
+                "threshold": found.threshold,
+                "anomalous": bool(found.anomalous),
+            }
+        rows.append({"image": name, **{key: done[name][key] for key in ("score", "threshold", "anomalous")}})
+        if time.monotonic() - flushed > FLUSH_SECONDS:
+            flush()
+            flushed = time.monotonic()
+    flush()
+    return pd.DataFrame(rows, columns=["image", "score", "threshold", "anomalous"]), failures
+
+
+def example_folders(out: Path, n: int = 24) -> tuple[Path, Path]:
+    """Write a few simulated prints as PNG, normal ones to learn from and a mixed test, to try `fit` and `detect` on."""
+    for folder, kinds in (("good", [None] * n), ("test", [None, None, None, *PRINT_DEFECTS])):
+        for k, kind in enumerate(kinds):
+            image, _ = print_image(64, 45, kind, np.random.default_rng([7, len(kinds), k]))
+            png = cv2.imencode(".png", (image * 255).round().astype(np.uint8))[1].tobytes()
+            write_bytes(out / folder / f"{kind or 'normal'}_{k:02d}.png", png)
+    return out / "good", out / "test"

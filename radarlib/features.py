@@ -1,0 +1,50 @@
+"""From an anomaly map to an image's features (RADAR §III-D; benchmarks §IV-A3)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from skimage.filters import threshold_otsu
+
+
+def sobel_map(image: np.ndarray, blur: str = "gaussian", sigma: float = 1.5) -> np.ndarray:
+    """Blurred Sobel magnitude S of a map (RADAR §III-D; also the pixel map of §III-F).
+
+    Parameters
+    ----------
+    image : (H, W) float32, a noise map or, for the control without a model, the image itself.
+    blur : "gaussian" (standard deviation `sigma` px) or "uniform" (a box of the same standard deviation).
+    """
+    image = np.ascontiguousarray(image, np.float32)
+    if blur == "gaussian" and sigma > 0:
+        image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    elif blur == "uniform":
+        side = max(1, round(np.sqrt(12 * sigma**2 + 1)))
+        image = cv2.blur(image, (side, side), borderType=cv2.BORDER_REFLECT)
+    dx = cv2.Sobel(image, cv2.CV_32F, 1, 0, borderType=cv2.BORDER_REFLECT)
+    dy = cv2.Sobel(image, cv2.CV_32F, 0, 1, borderType=cv2.BORDER_REFLECT)
+    return cv2.magnitude(dx, dy)
+
+
+def norm_features(s: np.ndarray, window: int) -> tuple[float, float]:
+    """Global and largest local norm of S: RADAR's two features.
+
+    Root mean squares, that is ‖S‖₂ divided by the square root of the number of pixels: the same features
+    up to a constant for images of one size, and comparable between images of different sizes.
+    """
+    squares = s.astype(np.float64) ** 2
+    window = min(window, *s.shape)
+    half = window // 2
+    local = cv2.blur(squares, (window, window))  # mean over each window
+    valid = local[half : s.shape[0] - window + half + 1, half : s.shape[1] - window + half + 1]
+    return float(np.sqrt(squares.mean())), float(np.sqrt(max(valid.max(), 0.0)))
+
+
+def otsu_count(residual: np.ndarray) -> float:
+    """Share of the pixels above Otsu's threshold of the residual (§IV-A3).
+
+    The paper counts the pixels; a share is the same for images of one size and comparable between sizes.
+    """
+    if residual.min() == residual.max():
+        return 0.0
+    return float((residual > threshold_otsu(residual)).mean())

@@ -1,0 +1,336 @@
+"""Drawing. Each function takes numbers and images and returns a matplotlib figure; nothing is computed or saved here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from scipy import stats
+
+from radarlib.oneclass import OneClass
+
+WIDTH = 7.16  # in, two columns
+NORMAL, ANOMALOUS, TRAIN = "#0072B2", "#D55E00", "0.6"
+HEAT = "inferno"
+
+
+def use_style() -> None:
+    """The study's matplotlib style, for a notebook's first cell."""
+    plt.style.use(Path(__file__).with_name("study.mplstyle"))
+
+
+def show_image(ax: Axes, image: np.ndarray, title: str = "", **options) -> None:
+    """An image without ticks; gray values on the fixed scale [-1, 1] unless told otherwise."""
+    options = {"cmap": "gray", "vmin": -1, "vmax": 1} | options
+    ax.imshow(image, **options)
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+
+
+def image_grid(
+    rows: Sequence[Sequence[tuple[np.ndarray, dict]]],
+    row_titles: Sequence[str],
+    column_titles: Sequence[str],
+    cell: float = 1.15,
+) -> Figure:
+    """A grid of images: rows[r][c] = (image, imshow options)."""
+    n, m = len(rows), max(map(len, rows))
+    fig, axes = plt.subplots(
+        n, m, figsize=(min(WIDTH, cell * m + 0.5), min(WIDTH, cell * m + 0.5) / m * n), squeeze=False
+    )
+    for r, row in enumerate(rows):
+        for c in range(m):
+            ax = axes[r, c]
+            if c >= len(row):
+                ax.axis("off")
+                continue
+            image, options = row[c]
+            show_image(ax, image, column_titles[c] if r == 0 and column_titles else "", **options)
+        axes[r, 0].set_ylabel(row_titles[r])
+    return fig
+
+
+def gallery(
+    images: Sequence[np.ndarray], masks: Sequence[np.ndarray | None], titles: Sequence[str], columns: int = 6
+) -> Figure:
+    """Images with the outline of their masks."""
+    n = -(-len(images) // columns)
+    fig, axes = plt.subplots(n, columns, figsize=(WIDTH, WIDTH / columns * n * 1.12), squeeze=False)
+    for ax in axes.flat[len(images) :]:
+        ax.axis("off")
+    for ax, image, mask, title in zip(axes.flat, images, masks, titles, strict=False):
+        show_image(ax, image, title.replace("_", " "))
+        if mask is not None and mask.any():
+            ax.contour(mask, levels=[0.5], colors=ANOMALOUS, linewidths=0.8)
+    return fig
+
+
+def feature_plane(
+    ax: Axes, train: pd.DataFrame, test: pd.DataFrame, classifier: OneClass, highlight: str | None = None
+) -> None:
+    """RADAR's two features with the one-class decision shaded; log axes, since defects span decades."""
+    ax.scatter(train["global"], train["local"], s=7, c=TRAIN, marker=".", label="normal, training")
+    for anomalous, colour, marker, label in (
+        (False, NORMAL, "o", "normal, test"),
+        (True, ANOMALOUS, "x", "anomalous, test"),
+    ):
+        part = test[(test["defect"] != "good") == anomalous]
+        ax.scatter(
+            part["global"],
+            part["local"],
+            s=12,
+            c=colour,
+            marker=marker,
+            lw=0.8,
+            label=label,
+            facecolors=None if anomalous else "none",
+            edgecolors=None if anomalous else colour,
+        )
+    if highlight is not None:
+        here = test[test["image"] == highlight]
+        ax.scatter(here["global"], here["local"], s=70, facecolors="none", edgecolors="k", lw=1)
+    ax.set(xscale="log", yscale="log", xlabel="global feature", ylabel="largest local feature")
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    gx, gy = np.meshgrid(np.geomspace(x0, x1, 120), np.geomspace(y0, y1, 120))
+    flagged = classifier.predict(np.column_stack([gx.ravel(), gy.ravel()])).reshape(gx.shape)
+    ax.contourf(gx, gy, flagged, levels=[-0.5, 0.5], colors=["#0072B2"], alpha=0.12, zorder=0)
+    ax.set(xlim=(x0, x1), ylim=(y0, y1), title="Isolation Forest (shaded: normal)")
+    ax.minorticks_off()
+    ax.legend(loc="upper left", handletextpad=0.2)
+
+
+def overview(
+    image: np.ndarray,
+    corners: list[tuple[int, int]],
+    patch: int,
+    noise: np.ndarray,
+    s: np.ndarray,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    classifier: OneClass,
+    highlight: str,
+) -> Figure:
+    """RADAR Fig. 1: image with patches, noise map, blurred Sobel map, feature plane."""
+    fig, axes = plt.subplots(1, 4, figsize=(WIDTH, 1.95), width_ratios=[1, 1, 1, 1.35])
+    show_image(axes[0], image, "image, some of its patches")
+    for r, c in corners:
+        axes[0].add_patch(Rectangle((c, r), patch, patch, fill=False, ec=NORMAL, lw=0.7))
+    limit = np.quantile(np.abs(noise), 0.995)
+    show_image(axes[1], noise, r"noise map $\epsilon_\theta(x_1, 1)$", vmin=-limit, vmax=limit)
+    show_image(axes[2], s, "blurred, Sobel: $S$", cmap=HEAT, vmin=0, vmax=None)
+    feature_plane(axes[3], train, test, classifier, highlight)
+    return fig
+
+
+def chain_figure(patches: dict[str, dict[int, np.ndarray]]) -> Figure:
+    """RADAR Fig. 2: forward (top, left to right) and backward (bottom, right to left)."""
+    times = sorted(patches["forward"])
+    fig, axes = plt.subplots(2, len(times), figsize=(WIDTH, 2 * WIDTH / len(times) * 1.05))
+    for row, direction in enumerate(("forward", "backward")):
+        for ax, t in zip(axes[row], times, strict=True):
+            scale = max(1.0, float(np.quantile(np.abs(patches[direction][t]), 0.99)))
+            show_image(ax, patches[direction][t], f"$t = {t}$", vmin=-scale, vmax=scale)
+        axes[row, 0].set_ylabel({"forward": "forward →", "backward": "← backward"}[direction])
+    return fig
+
+
+def noise_prediction_figure(shown: list[tuple], table: pd.DataFrame) -> Figure:
+    """RADAR Fig. 3: noise in, noisy patch, noise predicted, per time step."""
+    fig, axes = plt.subplots(3, len(shown), figsize=(WIDTH, 3 * WIDTH / len(shown) * 1.08))
+    for column, (t, eps, x_t, predicted) in enumerate(shown):
+        row = table[table["t"] == t].iloc[0]
+        show_image(axes[0, column], eps, f"$t = {t}$", vmin=-2.5, vmax=2.5)
+        limit = max(1.0, float(np.quantile(np.abs(x_t), 0.99)))
+        show_image(axes[1, column], x_t, vmin=-limit, vmax=limit)
+        show_image(axes[2, column], predicted, vmin=-2.5, vmax=2.5)
+        axes[2, column].set_xlabel(f"correlation {row['correlation']:.2f}")
+    for ax, label in zip(
+        axes[:, 0], (r"noise $\epsilon$", "noisy patch $x_t$", r"predicted $\epsilon_\theta$"), strict=True
+    ):
+        ax.set_ylabel(label)
+    return fig
+
+
+def noise_distribution_figure(groups: dict[str, dict[str, np.ndarray]], tables: pd.DataFrame) -> Figure:
+    """RADAR Fig. 4, a row per data set: histogram and Q-Q plot of the predicted noise, and the test's verdict by patch."""
+    fig, axes = plt.subplots(len(groups), 3, figsize=(WIDTH, 1.9 * len(groups)), squeeze=False)
+    for row, (name, noise) in zip(axes, groups.items(), strict=True):
+        scale = noise["normal"].std()
+        for (kind, values), colour, style in zip(noise.items(), (NORMAL, ANOMALOUS), ("-", "--"), strict=False):
+            z = values.ravel() / scale
+            sns.kdeplot(
+                x=np.clip(z, -8, 8)[:: max(1, z.size // 40000)],
+                ax=row[0],
+                color=colour,
+                ls=style,
+                label=kind,
+                bw_adjust=0.6,
+            )
+            own = np.sort((values.ravel() - values.mean()) / values.std())
+            q = (np.arange(len(own)) + 0.5) / len(own)
+            keep = np.unique(np.linspace(0, len(own) - 1, 400).astype(int))
+            row[1].plot(stats.norm.ppf(q[keep]), own[keep], color=colour, ls=style, label=kind)
+            w = [stats.shapiro(patch).statistic for patch in values]
+            sns.ecdfplot(x=w, ax=row[2], color=colour, ls=style, label=kind)
+        grid = np.linspace(-5, 5, 200)
+        row[0].plot(grid, stats.norm.pdf(grid), color="k", lw=0.7, ls=":", label="Gaussian")
+        row[0].set(
+            yscale="log",
+            ylim=(1e-4, 1),
+            xlim=(-8, 8),
+            xlabel="predicted noise / sd of normal patches",
+            ylabel=f"{name}\ndensity",
+        )
+        row[1].axline((0, 0), slope=1, color="k", lw=0.7, ls=":")
+        row[1].set(xlabel="Gaussian quantile", ylabel="standardised quantile")
+        row[2].set(xlabel="Shapiro–Wilk $W$ of a patch (1 = Gaussian)", ylabel="share of patches")
+        row[0].legend(loc="upper left")
+        text = "\n".join(f"{r.kind}: {r.rejected:.0%} rejected" for r in tables[tables["set"] == name].itertuples())
+        row[2].text(0.03, 0.97, text, transform=row[2].transAxes, va="top", fontsize=7)
+    return fig
+
+
+def unet_figure(layers: pd.DataFrame, patch: int) -> Figure:
+    """RADAR Fig. 5: the blocks that the model object has, in the order of data, placed by their resolution."""
+    drawn = layers[layers["side"] > 1].reset_index(drop=True)
+    sides = sorted(drawn["side"].unique(), reverse=True)
+    colours = {
+        "Level": "#56B4E9",
+        "ResBlock": "#56B4E9",
+        "Attention": "#E69F00",
+        "Conv2d": "#BBBBBB",
+        "ConvTranspose2d": "#BBBBBB",
+        "GroupNorm": "#DDDDDD",
+    }
+    fig, ax = plt.subplots(figsize=(WIDTH, 0.95 * len(sides) + 0.7))
+    centres = {}
+    for i, row in enumerate(drawn.itertuples()):
+        y = -sides.index(row.side)
+        ax.add_patch(
+            FancyBboxPatch(
+                (i - 0.42, y - 0.3), 0.84, 0.6, boxstyle="round,pad=0.02", fc=colours.get(row.kind, "w"), ec="k", lw=0.6
+            )
+        )
+        count = f"{row.parameters / 1e3:.1f}k" if row.parameters < 99_500 else f"{row.parameters / 1e6:.2f}M"
+        ax.text(
+            i,
+            y,
+            f"{row.block}\n{row.channels}×{row.side}²\n{count}\n{row.mflops:.1f} MF",
+            ha="center",
+            va="center",
+            fontsize=5,
+        )
+        centres[row.block] = (i, y)
+        if i:
+            previous = centres[drawn["block"][i - 1]]
+            ax.add_patch(
+                FancyArrowPatch(
+                    (previous[0] + 0.44, previous[1]),
+                    (i - 0.44, y),
+                    arrowstyle="-|>",
+                    mutation_scale=6,
+                    lw=0.6,
+                    shrinkA=0,
+                    shrinkB=0,
+                )
+            )
+    for block, (x, y) in centres.items():
+        partner = f"up.{block.split('.')[1]}" if block.startswith("down.") else None
+        if partner in centres:
+            px = centres[partner][0]
+            ax.annotate(
+                "",
+                (px, y + 0.34),
+                (x, y + 0.34),
+                arrowprops={
+                    "arrowstyle": "-|>",
+                    "ls": "--",
+                    "lw": 0.6,
+                    "color": "0.4",
+                    "connectionstyle": f"arc3,rad={-0.25 / max(1, np.log2(px - x + 1)):.3f}",
+                },
+            )
+    total, flops = layers["parameters"].sum(), layers["mflops"].sum()
+    ax.set(
+        xlim=(-0.6, len(drawn) - 0.4),
+        ylim=(-len(sides) + 0.45, 0.95),
+        yticks=-np.arange(len(sides)),
+        yticklabels=[f"{s}×{s}" for s in sides],
+        xticks=[],
+    )
+    ax.set_title(
+        f"ε$_θ$ for a {patch}×{patch} patch: {total / 1e6:.2f} M parameters, {flops:.0f} MFLOPs (dashed: skip connections)"
+    )
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return fig
+
+
+Panel = tuple[str, np.ndarray, np.ndarray | None, np.ndarray]
+"""Title, image, mask or None, map."""
+
+
+def maps_figure(groups: dict[str, tuple[list[Panel], float]]) -> Figure:
+    """RADAR Figs. 6, 7: per set, defective images over their ground truth over the map S, on one scale per set."""
+    columns = max(len(panels) for panels, _ in groups.values())
+    cell = WIDTH / max(columns, 5)
+    fig = plt.figure(figsize=(cell * columns + 0.5, 3.2 * cell * len(groups)))
+    parts = np.atleast_1d(fig.subfigures(len(groups), 1))
+    for part, (name, (panels, scale)) in zip(parts, groups.items(), strict=True):
+        axes = part.subplots(3, columns, squeeze=False)
+        part.suptitle(name, fontsize=8, fontweight="bold")
+        for ax in axes[:, len(panels) :].flat:
+            ax.axis("off")
+        for (top, middle, bottom), (title, image, mask, s) in zip(axes.T, panels, strict=False):
+            show_image(top, image, title.replace("_", " "))
+            if mask is None:
+                middle.text(0.5, 0.5, "no mask", ha="center", va="center", transform=middle.transAxes)
+                middle.axis("off")
+            else:
+                show_image(middle, mask, vmin=0, vmax=1)
+            show_image(bottom, s.astype(float), cmap=HEAT, vmin=0, vmax=scale)
+        for ax, label in zip(axes[:, 0], ("image", "ground truth", "map $S$"), strict=True):
+            ax.set_ylabel(label)
+        colours = plt.cm.ScalarMappable(plt.Normalize(0, scale), HEAT)
+        part.colorbar(colours, ax=axes[2, :], fraction=0.02, pad=0.01).ax.tick_params(labelsize=6)
+    return fig
+
+
+def message(text: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    fig, ax = plt.subplots(figsize=(3.5, 0.8))
+    ax.text(0.5, 0.5, text, ha="center", va="center")
+    ax.axis("off")
+    return fig
+
+
+def detection_figure(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
+    """Table II at a glance: F1 and AUROC with intervals, a panel per metric, the paper's value as a star."""
+    names = list(dict.fromkeys(table["set"]))
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.34 * len(names) * len(labels) + 0.8), sharey=True)
+    for ax, metric in zip(axes, ("f1", "auroc"), strict=True):
+        part = table[table["metric"] == metric]
+        for i, name in enumerate(names):
+            for j, (method, label) in enumerate(labels.items()):
+                row = part[(part["set"] == name) & (part["method"] == method)]
+                if row.empty:
+                    continue
+                row, y = row.iloc[0], i * (len(labels) + 0.8) + j
+                colour = f"C{j}"
+                ax.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.5)
+                ax.plot(row["ours"], y, "os^D"[j % 4], color=colour, ms=4, label=label if i == 0 else None)
+                if not np.isnan(row["paper"]):
+                    ax.plot(row["paper"], y, "*", color="k", ms=6, mew=0, label="paper" if i == 0 and j == 0 else None)
+        ax.set(xlim=(-0.02, 1.02), xlabel={"f1": "F1", "auroc": "AUROC"}[metric])
+        ax.axvline(0.5, color="0.8", lw=0.6, zorder=0)
+    axes[0].set(yticks=[i * (len(labels) + 0.8) + (len(labels) - 1) / 2 for i in range(len(names))], yticklabels=names)
+    axes[0].invert_yaxis()
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return fig

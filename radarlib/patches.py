@@ -1,0 +1,95 @@
+"""Patches: drawn straight from the images for training, overlap-averaged for inference (RADAR §III-C, §IV-A2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class PatchSampler:
+    """Draws patches uniformly from every position of every image, without materialising them.
+
+    The images lie one after another in one flat tensor, so sizes may differ and a batch is one gather.
+
+    Parameters
+    ----------
+    images : 2-D float32 arrays in [-1, 1], each side at least `patch`.
+    patch : side of the square patch in pixels.
+
+    Raises
+    ------
+    ValueError : no image, or one that is smaller than the patch.
+
+    Examples
+    --------
+    >>> sampler = PatchSampler([np.zeros((100, 100), np.float32)], patch=28)
+    >>> len(sampler)  # 73 × 73 positions, RADAR §IV-A2
+    5329
+    """
+
+    def __init__(self, images: Sequence[np.ndarray], patch: int):
+        if not images:
+            raise ValueError("no images to draw patches from")
+        shapes = np.array([image.shape for image in images])
+        if shapes.min() < patch:
+            raise ValueError(f"an image of {shapes.min()} px is smaller than the {patch}-px patch")
+        self.patch = patch
+        self.flat = torch.from_numpy(np.concatenate([np.ravel(image) for image in images]))
+        self.offsets = torch.from_numpy(np.cumsum([0, *shapes.prod(1)])[:-1])
+        self.widths = torch.from_numpy(shapes[:, 1])
+        per_row = self.widths - patch + 1
+        self.per_row = per_row
+        self.ends = torch.cumsum(torch.from_numpy(shapes[:, 0] - patch + 1) * per_row, 0)
+
+    def __len__(self) -> int:
+        """Number of distinct patches (Table I's "training patches")."""
+        return int(self.ends[-1])
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """(n, 1, patch, patch) float32 patches, drawn with replacement."""
+        k = torch.randint(len(self), (n,), generator=generator)
+        i = torch.searchsorted(self.ends, k, right=True)
+        within = k - torch.where(i > 0, self.ends[i - 1], 0)
+        row, column = within // self.per_row[i], within % self.per_row[i]
+        corner = self.offsets[i] + row * self.widths[i] + column
+        side = torch.arange(self.patch)
+        index = corner[:, None, None] + side[:, None] * self.widths[i][:, None, None] + side
+        return self.flat[index][:, None]
+
+
+def positions(size: int, patch: int, stride: int) -> list[int]:
+    """Start of each patch along a side: every `stride`, and a last one flush with the border."""
+    if size < patch:
+        raise ValueError(f"a side of {size} px is smaller than the {patch}-px patch")
+    last = size - patch
+    return [*range(0, last, stride), last]
+
+
+def overlap_average(image: Tensor, patch: int, stride: int, batch: int, predict: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply `predict` to overlapping patches of one image and average where they overlap.
+
+    Memory is bounded by `batch` patches beside three canvases of the image's size.
+
+    Parameters
+    ----------
+    image : (H, W) tensor.
+    predict : maps (N, 1, patch, patch) to the same shape.
+
+    Returns
+    -------
+    (H, W) float32 tensor on the image's device.
+    """
+    height, width = image.shape
+    corners = [(r, c) for r in positions(height, patch, stride) for c in positions(width, patch, stride)]
+    total = torch.zeros_like(image, dtype=torch.float32)
+    count = torch.zeros_like(total)
+    for start in range(0, len(corners), batch):
+        part = corners[start : start + batch]
+        outputs = predict(torch.stack([image[r : r + patch, c : c + patch] for r, c in part])[:, None])
+        for (r, c), output in zip(part, outputs[:, 0], strict=True):
+            total[r : r + patch, c : c + patch] += output
+            count[r : r + patch, c : c + patch] += 1
+    return total / count

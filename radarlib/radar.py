@@ -1,0 +1,49 @@
+"""RADAR: the anomaly map from a single forward step, without reconstruction (RADAR §III-C, §III-D, §III-F)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from radarlib.denoiser import Denoiser
+from radarlib.features import norm_features, sobel_map
+from radarlib.patches import overlap_average
+from radarlib.runtime import image_generator
+
+
+def noise_map(image: np.ndarray, denoiser: Denoiser, t: int, stride: int, seed: int, batch: int = 128) -> np.ndarray:
+    """One forward step to x_t, then ε_θ(x_t, t) on overlapping patches, averaged where they overlap (§III-C).
+
+    Parameters
+    ----------
+    image : (H, W) float32 in [-1, 1], each side at least the denoiser's patch.
+    seed : of the noise, which also depends on the image's content but not on its place among others.
+
+    Returns
+    -------
+    (H, W) float32, the predicted noise: about unit variance at large t, smaller at t = 1, where most of the
+    noise cannot be told from the image's own.
+    """
+    x_0 = torch.from_numpy(image)
+    eps = torch.randn(x_0.shape, generator=image_generator(image, seed))
+    x_t = denoiser.schedule.forward(x_0[None], torch.tensor([t]), eps[None])[0].to(denoiser.device)
+    return overlap_average(x_t, denoiser.patch, stride, batch, lambda x: denoiser.eps(x, t)).cpu().numpy()
+
+
+def score(image: np.ndarray, denoiser: Denoiser, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+    """RADAR's pixel map S and its two features of one image; `settings` is a whole configuration."""
+    options = settings["radar"]
+    noise = noise_map(image, denoiser, options["t"], options["stride"], seed, settings["compute"]["inference_batch"])
+    return sobel_features(noise, options)
+
+
+def score_raw(image: np.ndarray, denoiser: None, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+    """The control without a model: RADAR's Sobel map and features of the image itself."""
+    return sobel_features(image, settings["radar"])
+
+
+def sobel_features(noise: np.ndarray, options: dict) -> tuple[np.ndarray, dict[str, float]]:
+    """The map S of a noise map, and the features "global" and "local" (§III-D)."""
+    s = sobel_map(noise, options["blur"], options["sigma"])
+    overall, local = norm_features(s, options["window"])
+    return s, {"global": overall, "local": local}

@@ -1,0 +1,70 @@
+"""Device, precision, threads: the edge between the mathematics and the machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from radarlib.errors import UserError
+
+T = TypeVar("T")
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """`auto` takes CUDA, then Apple's MPS, then the CPU. Raises UserError where the named device is absent."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, present in available.items() if present)
+    if not available.get(name.split(":")[0], False):
+        raise UserError(
+            f"device {name!r} is not available here; use one of {[k for k, v in available.items() if v]} or auto"
+        )
+    return torch.device(name)
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """`auto` takes bfloat16 where the device computes it faster than float32, and float32 elsewhere."""
+    if name != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+    if device.type == "cpu":
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    else:
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if fast else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
+    """Mixed precision in bfloat16; does nothing in float32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
+
+
+def use_threads(threads: int | None) -> None:
+    """Bound the threads of PyTorch and OpenCV (None: as many as the process may use)."""
+    if threads is None:
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+
+
+def image_generator(image: np.ndarray, seed: int) -> torch.Generator:
+    """A generator for the noise on one image.
+
+    It depends on the seed and the image's content, so that an image gets the same score alone and among
+    others, and different images get independent noise.
+    """
+    return torch.Generator().manual_seed(seed * 2**32 + zlib.crc32(np.ascontiguousarray(image)))
+
+
+def progress(things: Iterable[T] | None = None, **options: Any) -> tqdm[T]:
+    """A progress bar: live on a terminal, one line every ten seconds in a log."""
+    live = sys.stderr.isatty()
+    return tqdm(things, mininterval=0.5 if live else 10, miniters=1 if live else None, **options)

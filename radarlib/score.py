@@ -1,0 +1,91 @@
+"""Maps and features of a whole data set by one method: the step between a trained model and the exhibits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from radarlib.artifacts import write_csv, write_json, write_npz
+from radarlib.datasets import ImageSet
+from radarlib.denoiser import Denoiser
+from radarlib.errors import UserError
+from radarlib.runtime import progress
+
+METHODS = {
+    "radar": "radarlib.radar:score",
+    "ddpm": "radarlib.reconstruct:score",
+    "raw": "radarlib.radar:score_raw",
+    "untrained": "radarlib.radar:score",
+}
+"""Where each method's `score(image, denoiser, settings, seed) → map, features` stands. Named, not imported,
+so that the workflow knows which modules a method depends on."""
+
+WITHOUT_MODEL = ("raw", "untrained")
+
+
+def method_function(name: str) -> Callable:
+    if name not in METHODS:
+        raise UserError(f"unknown method {name!r}; there are: {', '.join(METHODS)}")
+    module, function = METHODS[name].split(":")
+    return getattr(import_module(module), function)
+
+
+def classifier_images(index: pd.DataFrame, limit: int | None, seed: int) -> np.ndarray:
+    """Positions of the training images whose features the classifier sees: all, or a seeded draw of `limit`."""
+    train = np.flatnonzero(index["split"] == "train")
+    if limit is None or len(train) <= limit:
+        return train
+    return np.sort(np.random.default_rng(seed).choice(train, limit, replace=False))
+
+
+def score_set(
+    data: ImageSet, method: str, settings: dict, seed: int, model: Path | None, out: Path, label: str = "scoring"
+) -> pd.DataFrame:
+    """Score the classifier's training images and all test images by `method`.
+
+    The method sees pixels only: neither labels nor masks. Leaves in `out`: `features.csv` (image, split,
+    features), `maps.npz` (test images' maps, float16, laid end to end), `timing.json`.
+    """
+    function = method_function(method)
+    denoiser = None
+    if method == "untrained":
+        denoiser = Denoiser.untrained(settings, seed, settings["compute"]["device"])
+    elif method not in WITHOUT_MODEL:
+        if model is None:
+            raise UserError(f"method {method!r} needs a trained model")
+        denoiser = Denoiser.load(model, settings["compute"]["device"])
+    chosen = [
+        *classifier_images(data.index, settings["data"]["max_classifier"], settings["data"]["seed"]),
+        *data.where("test"),
+    ]
+    rows, maps = [], []
+    started = time.monotonic()
+    for i in progress(chosen, desc=label, unit="image"):
+        anomaly_map, features = function(data.images[i], denoiser, settings, seed)
+        rows.append({"image": data.index["image"][i], "split": data.index["split"][i], **features})
+        if rows[-1]["split"] == "test":
+            maps.append(anomaly_map.astype(np.float16))
+    seconds = time.monotonic() - started
+    table = pd.DataFrame(rows)
+    write_npz(
+        out / "maps.npz", pixels=np.concatenate([m.ravel() for m in maps]), shapes=np.array([m.shape for m in maps])
+    )
+    write_json(
+        out / "timing.json",
+        {"seconds": round(seconds, 2), "images": len(chosen), "seconds_per_image": seconds / len(chosen)},
+    )
+    write_csv(out / "features.csv", table, 7)
+    return table
+
+
+def load_maps(path: Path) -> list[np.ndarray]:
+    """The test images' maps in the order of the data set's index, (H, W) float16 each."""
+    with np.load(path) as data:
+        shapes = data["shapes"]
+        flat = np.split(data["pixels"], np.cumsum(shapes.prod(1))[:-1])
+    return [part.reshape(shape) for part, shape in zip(flat, shapes, strict=True)]

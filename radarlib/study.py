@@ -1,0 +1,152 @@
+"""What a notebook sees of the study: one profile's artefacts to read, and exhibits to leave behind."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from radarlib.artifacts import provenance, write_bytes, write_csv, write_json
+from radarlib.config import load_settings
+from radarlib.datasets import ImageSet, available_sets
+from radarlib.denoiser import Denoiser
+from radarlib.errors import UserError
+from radarlib.score import load_maps
+from radarlib.tables import to_latex, to_markdown
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The repository's folder: the nearest one upwards that holds the Snakefile."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "Snakefile").is_file():
+            return folder
+    raise UserError(f"{here}: not inside the study's repository (no Snakefile here or above)")
+
+
+def data_root(root: Path) -> Path:
+    """Where data sets are found: $RADARLIB_DATA, or the repository's data/."""
+    return Path(os.environ.get("RADARLIB_DATA") or root / "data").expanduser().resolve()
+
+
+def study_sets(settings: dict, root: Path) -> list[str]:
+    """The data sets of a configuration, `all` spelled out. Raises UserError where there is none, or an unknown one."""
+    wanted, found = settings["data"]["sets"], available_sets(data_root(root))
+    if wanted == "all":
+        if not found:
+            raise UserError(
+                f"{data_root(root)}: no data set in MVTec AD layout here; put one there or set RADARLIB_DATA (see data/README.md)"
+            )
+        return found
+    known = [*settings["data"]["counts"], *found]
+    for name in [wanted] if isinstance(wanted, str) else wanted:
+        if name not in known:
+            raise UserError(
+                f"data.sets: unknown data set {name!r}; known here: {', '.join(known) or 'none'} (data sets are looked for in {data_root(root)})"
+            )
+    return [wanted] if isinstance(wanted, str) else wanted
+
+
+class Study:
+    """One profile: settings, artefacts under `results/<profile>/`, exhibits under `figures/<profile>/`.
+
+    Parameters
+    ----------
+    profile : name of a file in `config/`, without its ending.
+    overrides : settings on top of the profile, e.g. ``{"decision": {"contamination": 0.1}}``.
+    """
+
+    def __init__(self, profile: str, overrides: dict | None = None):
+        self.root, self.profile, self.started = find_root(), profile, time.monotonic()
+        self.settings = load_settings(self.root / "config" / f"{profile}.yaml", overrides)
+        self.sets = study_sets(self.settings, self.root)
+        self.seeds: list[int] = self.settings["seeds"]
+        self.inputs: set[Path] = set()
+
+    def path(self, *parts: str | int) -> Path:
+        """An artefact of this profile; remembered for the provenance. Raises UserError with the command that makes it."""
+        file = self.root.joinpath("results", self.profile, *map(str, parts))
+        if not file.exists():
+            raise UserError(
+                f"{file.relative_to(self.root)} is missing; make it with: snakemake --cores all {file.relative_to(self.root)}"
+            )
+        if file.is_file():
+            self.inputs.add(file)
+        return file
+
+    @cache  # noqa: B019 - a study lives as long as its notebook
+    def data(self, name: str) -> ImageSet:
+        self.path(name, "images.csv")
+        return ImageSet.load(self.path(name, "images.npz"))
+
+    def denoiser(self, name: str, seed: int) -> Denoiser:
+        self.path(name, f"seed{seed}", "model", "model.safetensors")
+        return Denoiser.load(
+            self.path(name, f"seed{seed}", "model", "model.json").parent, self.settings["compute"]["device"]
+        )
+
+    def features(self, name: str, method: str, seed: int) -> pd.DataFrame:
+        """Features of one method, joined with what is known of each image (`split`, `defect`)."""
+        table = pd.read_csv(self.path(name, f"seed{seed}", method, "features.csv"), dtype={"image": str})
+        index = self.data(name).index
+        return table.merge(index[["image", "defect"]], on="image", validate="1:1")
+
+    def maps(self, name: str, method: str, seed: int) -> list:
+        return load_maps(self.path(name, f"seed{seed}", method, "maps.npz"))
+
+    def seeds_of(self, method: str) -> list[int]:
+        """The raw image has no random part, so one seed stands for all."""
+        return self.seeds[:1] if method == "raw" else self.seeds
+
+    # --- exhibits out ---
+
+    def _record(self, name: str, caption: str) -> None:
+        facts = {
+            "exhibit": name, "caption": caption, "profile": self.profile, "settings": self.settings,
+            "sets": self.sets, "seeds": self.seeds, "seconds": round(time.monotonic() - self.started, 1),
+            "device": self.settings["compute"]["device"],
+        }  # fmt: skip
+        write_json(self.exhibit(f"{name}.provenance.json"), provenance(self.inputs, self.root, **facts))
+
+    def exhibit(self, filename: str) -> Path:
+        return self.root / "figures" / self.profile / filename
+
+    def save_table(self, name: str, table: pd.DataFrame, shown: pd.DataFrame, caption: str) -> None:
+        """Leave a table as CSV (`table`, exact to six decimals) and, as people read it (`shown`), Markdown and LaTeX."""
+        if mark := self.settings["watermark"]:
+            table, caption = table.assign(note=mark), f"{caption} ({mark.upper()})"
+        write_csv(self.exhibit(f"{name}.csv"), table, 6)
+        write_bytes(self.exhibit(f"{name}.md"), to_markdown(shown, caption).encode())
+        write_bytes(self.exhibit(f"{name}.tex"), to_latex(shown, caption, name).encode())
+        self._record(name, caption)
+
+    def save_figure(self, name: str, figure: Figure, numbers: pd.DataFrame, caption: str) -> None:
+        """Leave a figure as PDF and PNG, and the numbers behind it as CSV."""
+        if mark := self.settings["watermark"]:
+            numbers, caption = numbers.assign(note=mark), f"{caption} ({mark.upper()})"
+            figure.text(
+                0.5,
+                0.5,
+                mark.upper(),
+                fontsize=26,
+                color="0.5",
+                alpha=0.35,
+                ha="center",
+                va="center",
+                rotation=20,
+                zorder=100,
+            )
+        # Fixed metadata, so that equal figures are equal files.
+        for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": "radarlib"})):
+            buffer = BytesIO()
+            figure.savefig(buffer, format=suffix, metadata=metadata)
+            write_bytes(self.exhibit(f"{name}.{suffix}"), buffer.getvalue())
+        write_csv(self.exhibit(f"{name}.csv"), numbers, 6)
+        self._record(name, caption)
+        plt.close(figure)
