@@ -70,7 +70,7 @@ def sections(*names):
 
 def data_settings(values):
     """Of the training, the data depend on the size of a patch alone."""
-    return json.dumps({"data": values["data"], "unet": values["unet"], "training": {"patch": values["training"]["patch"]}})
+    return json.dumps({"data": values["data"], "training": {"patch": values["training"]["patch"]}})
 
 
 def code(*modules):

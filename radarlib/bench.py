@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -46,11 +47,12 @@ def bench(settings: dict, device: str = "auto", repeats: int = 15) -> pd.DataFra
         a = torch.randn(SIDE, SIDE, device=denoiser.device, dtype=denoiser.dtype)
         x = torch.randn(options["compute"]["inference_batch"], 1, patch, patch, device=denoiser.device)
         runs: dict[str, tuple[Callable[[], object], int, float]] = {
-            "matrix product": (lambda a=a: a @ a, 0, 2.0 * SIDE**3),
+            "matrix product": (partial(torch.matmul, a, a), 0, 2.0 * SIDE**3),
             "training": (trainer.train_step, settings["training"]["batch"], 0.0),
-            "inference": (lambda x=x, d=denoiser: d.eps(x, 1), len(x), 0.0),
+            "inference": (partial(denoiser.eps, x, 1), len(x), 0.0),
         }
-        flops, times = {}, {}
+        flops: dict[str, float] = {}
+        times: dict[str, list[float]] = {}
         for name, (run, _, known) in runs.items():
             with FlopCounterMode(display=False) as counter:
                 run()

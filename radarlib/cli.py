@@ -12,16 +12,16 @@ from radarlib.errors import UserError
 
 
 def _settings(args: argparse.Namespace) -> dict:
-    """The configuration of a command: --config file, then --settings JSON, then single options on top."""
+    """The configuration of a command: the --config file, then single options on top."""
     from radarlib.config import load_settings
 
-    over = json.loads(args.settings) if getattr(args, "settings", None) else {}
+    over: dict = {}
     for option, (section, key) in {
         "steps": ("training", "steps"), "image_size": ("data", "image_size"), "contamination": ("decision", "contamination"),
     }.items():  # fmt: skip
         if getattr(args, option, None) is not None:
             over.setdefault(section, {})[key] = getattr(args, option)
-    return load_settings(getattr(args, "config", None), over)
+    return load_settings(args.config, over)
 
 
 def _fit(args: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def _bench(args: argparse.Namespace) -> int:
 def _prepare(args: argparse.Namespace) -> int:
     from radarlib.datasets import prepare
 
-    prepare(args.name, _settings(args), args.root, args.out)
+    prepare(args.name, args.settings, args.root, args.out)
     return 0
 
 
@@ -65,7 +65,7 @@ def _train(args: argparse.Namespace) -> int:
     from radarlib.datasets import ImageSet
     from radarlib.train import train
 
-    settings = _settings(args)
+    settings = args.settings
     train(
         ImageSet.load(args.data).train_images, settings, args.seed, args.out, settings["compute"]["device"], args.label
     )
@@ -76,7 +76,7 @@ def _score(args: argparse.Namespace) -> int:
     from radarlib.datasets import ImageSet
     from radarlib.score import score_set
 
-    score_set(ImageSet.load(args.data), args.method, _settings(args), args.seed, args.model, args.out, args.label)
+    score_set(ImageSet.load(args.data), args.method, args.settings, args.seed, args.model, args.out, args.label)
     return 0
 
 
@@ -130,7 +130,9 @@ def parser() -> argparse.ArgumentParser:
         ("score", _score, "Workflow step: maps and features of a data set by one method."),
     ):
         step = command(name, run, text)
-        step.add_argument("--settings", help="settings as JSON, on top of the defaults")
+        step.add_argument(
+            "--settings", type=json.loads, required=True, help="the sections that the step needs, resolved, as JSON"
+        )
         step.add_argument("--out", type=Path, required=True)
         step.add_argument("--label", default=name, help="shown beside the progress bar")
         if name == "prepare":

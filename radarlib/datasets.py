@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import glob
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-import tifffile
-from PIL import Image
 
 from radarlib import textures
 from radarlib.artifacts import write_csv, write_npz
 from radarlib.errors import UserError
+from radarlib.images import content_hash, list_images, read_image, read_mask
 from radarlib.runtime import progress
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 GOOD = "good"
 
 
@@ -41,6 +39,10 @@ class ImageSet:
     @property
     def train_images(self) -> list[np.ndarray]:
         return [self.images[i] for i in self.where("train")]
+
+    def first_normal(self) -> int:
+        """Position of the first normal test image."""
+        return int(np.flatnonzero((self.index["split"] == "test") & (self.index["defect"] == GOOD))[0])
 
     def save(self, path: Path) -> None:
         """One file without pickles: pixels laid end to end, shapes, and the index beside it as CSV."""
@@ -72,113 +74,12 @@ class ImageSet:
         return cls(images, index, [m if has else None for m, has in zip(masks, has_mask, strict=True)])
 
 
-# --- reading ----------------------------------------------------------------------------------------
-
-
-def _pixels(path: Path) -> np.ndarray:
-    """The file's raw pixels, (H, W) or (H, W, C), in the file's own type."""
-    try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            return tifffile.imread(path)
-        with Image.open(path) as image:
-            if image.mode == "P":
-                image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-            return np.asarray(image)
-    except Exception as error:  # decoders raise every kind of exception on damaged files
-        if path.is_file() and path.stat().st_size == 0:
-            raise UserError(f"{path}: the file is empty (0 bytes); remove it or copy it again") from None
-        reason = str(error).replace(str(path), "the file").splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: not a readable image ({reason}); remove it or copy it again") from None
-
-
-def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.ndarray:
-    """Read a gray or colour image of 8 or 16 bits, or float in [0, 1], as gray.
-
-    Parameters
-    ----------
-    size : resize to (size, size); None keeps the size.
-    smallest : least side that is accepted, after resizing.
-
-    Returns
-    -------
-    (H, W) float32 in [-1, 1].
-
-    Raises
-    ------
-    UserError : unreadable, empty, truncated; neither gray nor colour; NaN or infinite; too small.
-    """
-    path = Path(path)
-    pixels = _pixels(path)
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):  # alpha does not show what the camera saw
-        pixels = pixels[..., :-1]
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or pixels.size == 0:
-        raise UserError(
-            f"{path}: shape {pixels.shape} is neither a gray nor a colour image; export single pages or channels"
-        )
-    if np.issubdtype(pixels.dtype, np.floating):
-        if not np.isfinite(pixels).all():
-            raise UserError(f"{path}: holds NaN or infinite values; replace them before use")
-        if pixels.min() < 0 or pixels.max() > 1:
-            raise UserError(
-                f"{path}: float values outside [0, 1] ({pixels.min():.3g} to {pixels.max():.3g}); rescale them"
-            )
-        unit = pixels.astype(np.float32)
-    elif pixels.dtype == bool:
-        unit = pixels.astype(np.float32)
-    elif pixels.dtype in (np.uint8, np.uint16, np.int32):  # Pillow gives some 16-bit files as int32
-        top = 255 if pixels.dtype == np.uint8 else 65535
-        unit = pixels.astype(np.float32) / top
-    else:
-        raise UserError(f"{path}: pixels of type {pixels.dtype} are not supported; save as 8 or 16 bit")
-    gray = unit if unit.ndim == 2 else unit @ np.array([0.2125, 0.7154, 0.0721], np.float32)
-    if size is not None and gray.shape != (size, size):
-        gray = cv2.resize(gray, (size, size), interpolation=cv2.INTER_AREA)
-    if min(gray.shape) < smallest:
-        raise UserError(
-            f"{path}: {gray.shape[1]}×{gray.shape[0]} px is smaller than the {smallest}-px patch; use larger images"
-        )
-    return np.ascontiguousarray(gray.clip(0, 1) * 2 - 1, np.float32)
-
-
-def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None = None) -> np.ndarray:
-    """Read a defect mask (any value above 0 is a defect) that must have its image's size."""
-    pixels = _pixels(path)
-    mask = pixels > 0 if pixels.ndim == 2 else (pixels[..., :3] > 0).any(axis=-1)
-    if mask.shape != shape:
-        raise UserError(
-            f"{path}: the mask is {mask.shape[1]}×{mask.shape[0]} px and its image {image.name} is {shape[1]}×{shape[0]} px; export it again at the image's size"
-        )
-    if size is not None and shape != (size, size):
-        # any defective pixel makes the pixel that it falls into defective
-        mask = cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) > 0
-    return mask
-
-
-def list_images(folder: Path) -> list[Path]:
-    """Image files of a folder, sorted, subfolders included. Raises UserError for a missing folder or none."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    if not files:
-        raise UserError(f"{folder}: no image in this folder (looked for {', '.join(SUFFIXES)})")
-    return files
-
-
-def content_hash(image: np.ndarray) -> str:
-    return hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()
-
-
 def refuse_shared(train: Iterable[tuple[Path, np.ndarray]], test: Iterable[tuple[Path, np.ndarray]]) -> None:
     """Raise UserError if an image stands in both splits, judged by its pixels and not by its name."""
     known = {content_hash(image): path for path, image in train}
     for path, image in test:
         if (other := known.get(content_hash(image))) is not None:
             raise UserError(f"{path}: the same image is also the training image {other}; remove one of the two")
-
-
-# --- sets -------------------------------------------------------------------------------------------
 
 
 def available_sets(root: Path) -> list[str]:
@@ -221,12 +122,13 @@ def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
         raise UserError(f"{folder / 'test'}: only normal images; a test needs a folder of defective ones")
     tests = subset(tests, options["max_test"], options["seed"])
     paths = [(p, "train", GOOD) for p in train] + [(p, "test", d) for d, ps in tests.items() for p in ps]
-    images, masks = [], []
+    images: list[np.ndarray] = []
+    masks: list[np.ndarray | None] = []
     for path, _, defect in progress(paths, desc=f"reading {name}", unit="image"):
         image = read_image(path, None, smallest if size is None else 1)
         shape = image.shape
         images.append(image if size is None else read_image(path, size, smallest))
-        found = sorted((folder / "ground_truth" / defect).glob(f"{glob_escape(path.stem)}_mask.*"))
+        found = sorted((folder / "ground_truth" / defect).glob(f"{glob.escape(path.stem)}_mask.*"))
         if defect == GOOD:
             masks.append(np.zeros(images[-1].shape, bool))
         else:
@@ -237,12 +139,6 @@ def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
     return ImageSet(images, pd.DataFrame(rows, columns=["image", "split", "defect"]), masks)
 
 
-def glob_escape(text: str) -> str:
-    import glob
-
-    return glob.escape(text)
-
-
 def simulate(name: str, counts: dict, size: int, seed: int) -> ImageSet:
     """Simulate `prints` or `tiles` with the given numbers of images (a configuration's `data.counts`).
 
@@ -250,7 +146,9 @@ def simulate(name: str, counts: dict, size: int, seed: int) -> ImageSet:
     """
     plan = [("train", GOOD, counts["train"]), ("test", GOOD, counts["test_good"])]
     plan += [("test", defect, counts["test_defective"][defect]) for defect in counts["test_defective"]]
-    images, masks, rows = [], [], []
+    images: list[np.ndarray] = []
+    masks: list[np.ndarray | None] = []
+    rows = []
     bar = progress(total=sum(n for _, _, n in plan), desc=f"simulating {name}", unit="image")
     for stage, (split, defect, n) in enumerate(plan):
         for k in range(n):

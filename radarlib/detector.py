@@ -13,9 +13,9 @@ import pandas as pd
 from radarlib import radar
 from radarlib.artifacts import read_json, sha256_file, write_bytes, write_csv, write_json
 from radarlib.config import resolve
-from radarlib.datasets import content_hash, list_images, read_image
 from radarlib.denoiser import FORMAT, Denoiser
 from radarlib.errors import UserError
+from radarlib.images import content_hash, list_images, read_image
 from radarlib.oneclass import OneClass
 from radarlib.runtime import progress
 from radarlib.score import classifier_images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy import stats
 
 from radarlib.oneclass import OneClass
@@ -26,35 +28,11 @@ def use_style() -> None:
     plt.style.use(Path(__file__).with_name("study.mplstyle"))
 
 
-def show_image(ax: Axes, image: np.ndarray, title: str = "", **options) -> None:
+def show_image(ax: Axes, image: np.ndarray, title: str = "", **options: Any) -> None:
     """An image without ticks; gray values on the fixed scale [-1, 1] unless told otherwise."""
-    options = {"cmap": "gray", "vmin": -1, "vmax": 1} | options
-    ax.imshow(image, **options)
+    ax.imshow(image, **{"cmap": "gray", "vmin": -1, "vmax": 1, **options})
     ax.set(title=title, xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-
-
-def image_grid(
-    rows: Sequence[Sequence[tuple[np.ndarray, dict]]],
-    row_titles: Sequence[str],
-    column_titles: Sequence[str],
-    cell: float = 1.15,
-) -> Figure:
-    """A grid of images: rows[r][c] = (image, imshow options)."""
-    n, m = len(rows), max(map(len, rows))
-    fig, axes = plt.subplots(
-        n, m, figsize=(min(WIDTH, cell * m + 0.5), min(WIDTH, cell * m + 0.5) / m * n), squeeze=False
-    )
-    for r, row in enumerate(rows):
-        for c in range(m):
-            ax = axes[r, c]
-            if c >= len(row):
-                ax.axis("off")
-                continue
-            image, options = row[c]
-            show_image(ax, image, column_titles[c] if r == 0 and column_titles else "", **options)
-        axes[r, 0].set_ylabel(row_titles[r])
-    return fig
 
 
 def gallery(
@@ -77,22 +55,11 @@ def feature_plane(
 ) -> None:
     """RADAR's two features with the one-class decision shaded; log axes, since defects span decades."""
     ax.scatter(train["global"], train["local"], s=7, c=TRAIN, marker=".", label="normal, training")
-    for anomalous, colour, marker, label in (
-        (False, NORMAL, "o", "normal, test"),
-        (True, ANOMALOUS, "x", "anomalous, test"),
-    ):
-        part = test[(test["defect"] != "good") == anomalous]
-        ax.scatter(
-            part["global"],
-            part["local"],
-            s=12,
-            c=colour,
-            marker=marker,
-            lw=0.8,
-            label=label,
-            facecolors=None if anomalous else "none",
-            edgecolors=None if anomalous else colour,
-        )
+    normal, anomalous = test[test["defect"] == "good"], test[test["defect"] != "good"]
+    ax.scatter(
+        normal["global"], normal["local"], s=12, facecolors="none", edgecolors=NORMAL, lw=0.8, label="normal, test"
+    )
+    ax.scatter(anomalous["global"], anomalous["local"], s=12, c=ANOMALOUS, marker="x", lw=0.8, label="anomalous, test")
     if highlight is not None:
         here = test[test["image"] == highlight]
         ax.scatter(here["global"], here["local"], s=70, facecolors="none", edgecolors="k", lw=1)
@@ -102,8 +69,11 @@ def feature_plane(
     flagged = classifier.predict(np.column_stack([gx.ravel(), gy.ravel()])).reshape(gx.shape)
     ax.contourf(gx, gy, flagged, levels=[-0.5, 0.5], colors=["#0072B2"], alpha=0.12, zorder=0)
     ax.set(xlim=(x0, x1), ylim=(y0, y1), title="Isolation Forest (shaded: normal)")
-    ax.minorticks_off()
-    ax.legend(loc="upper left", handletextpad=0.2)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    ax.legend(loc="lower right", handletextpad=0.2)
 
 
 def overview(
@@ -191,82 +161,48 @@ def noise_distribution_figure(groups: dict[str, dict[str, np.ndarray]], tables: 
         row[1].axline((0, 0), slope=1, color="k", lw=0.7, ls=":")
         row[1].set(xlabel="Gaussian quantile", ylabel="standardised quantile")
         row[2].set(xlabel="Shapiro–Wilk $W$ of a patch (1 = Gaussian)", ylabel="share of patches")
-        row[0].legend(loc="upper left")
+        row[1].legend(*row[0].get_legend_handles_labels(), loc="upper left")
         text = "\n".join(f"{r.kind}: {r.rejected:.0%} rejected" for r in tables[tables["set"] == name].itertuples())
         row[2].text(0.03, 0.97, text, transform=row[2].transAxes, va="top", fontsize=7)
     return fig
+
+
+BLOCK_COLOURS = {"ResNet": "#56B4E9", "ResNet\n+ att.": "#9FC98D", "attention": "#E69F00"}
 
 
 def unet_figure(layers: pd.DataFrame, patch: int) -> Figure:
     """RADAR Fig. 5: the blocks that the model object has, in the order of data, placed by their resolution."""
     drawn = layers[layers["side"] > 1].reset_index(drop=True)
     sides = sorted(drawn["side"].unique(), reverse=True)
-    colours = {
-        "Level": "#56B4E9",
-        "ResBlock": "#56B4E9",
-        "Attention": "#E69F00",
-        "Conv2d": "#BBBBBB",
-        "ConvTranspose2d": "#BBBBBB",
-        "GroupNorm": "#DDDDDD",
-    }
-    fig, ax = plt.subplots(figsize=(WIDTH, 0.95 * len(sides) + 0.7))
-    centres = {}
-    for i, row in enumerate(drawn.itertuples()):
-        y = -sides.index(row.side)
+    fig, ax = plt.subplots(figsize=(WIDTH, 0.72 * len(sides) + 0.55))
+    for i, row in drawn.iterrows():
+        y, colour = -sides.index(row["side"]), BLOCK_COLOURS.get(row["label"], "#CCCCCC")
         ax.add_patch(
-            FancyBboxPatch(
-                (i - 0.42, y - 0.3), 0.84, 0.6, boxstyle="round,pad=0.02", fc=colours.get(row.kind, "w"), ec="k", lw=0.6
-            )
+            FancyBboxPatch((i - 0.4, y - 0.34), 0.8, 0.68, boxstyle="round,pad=0.02", fc=colour, ec="k", lw=0.6)
         )
-        count = f"{row.parameters / 1e3:.1f}k" if row.parameters < 99_500 else f"{row.parameters / 1e6:.2f}M"
-        ax.text(
-            i,
-            y,
-            f"{row.block}\n{row.channels}×{row.side}²\n{count}\n{row.mflops:.1f} MF",
-            ha="center",
-            va="center",
-            fontsize=5,
-        )
-        centres[row.block] = (i, y)
+        count = f"{row['parameters'] / 1e3:.2g}k" if row["parameters"] < 99_500 else f"{row['parameters'] / 1e6:.2g}M"
+        text = f"{row['label']}\n{row['channels']}×{row['side']}²\n{count}"
+        ax.text(i, y, text, ha="center", va="center", fontsize=5, linespacing=1.1)
         if i:
-            previous = centres[drawn["block"][i - 1]]
+            start = (i - 1 + 0.43, -sides.index(drawn["side"][i - 1]))
             ax.add_patch(
-                FancyArrowPatch(
-                    (previous[0] + 0.44, previous[1]),
-                    (i - 0.44, y),
-                    arrowstyle="-|>",
-                    mutation_scale=6,
-                    lw=0.6,
-                    shrinkA=0,
-                    shrinkB=0,
-                )
+                FancyArrowPatch(start, (i - 0.43, y), arrowstyle="-|>", mutation_scale=5, lw=0.6, shrinkA=0, shrinkB=0)
             )
-    for block, (x, y) in centres.items():
-        partner = f"up.{block.split('.')[1]}" if block.startswith("down.") else None
-        if partner in centres:
-            px = centres[partner][0]
-            ax.annotate(
-                "",
-                (px, y + 0.34),
-                (x, y + 0.34),
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "ls": "--",
-                    "lw": 0.6,
-                    "color": "0.4",
-                    "connectionstyle": f"arc3,rad={-0.25 / max(1, np.log2(px - x + 1)):.3f}",
-                },
-            )
-    total, flops = layers["parameters"].sum(), layers["mflops"].sum()
-    ax.set(
-        xlim=(-0.6, len(drawn) - 0.4),
-        ylim=(-len(sides) + 0.45, 0.95),
-        yticks=-np.arange(len(sides)),
-        yticklabels=[f"{s}×{s}" for s in sides],
-        xticks=[],
-    )
+    places = {
+        block: (i, -sides.index(side))
+        for i, (block, side) in enumerate(zip(drawn["block"], drawn["side"], strict=True))
+    }
+    for block, (x, y) in places.items():
+        partner = places.get(block.replace("down.", "up.")) if block.startswith("down.") else None
+        if partner:
+            bend = f"arc3,rad={-0.9 / (partner[0] - x):.3f}"
+            arrow = {"arrowstyle": "-|>", "ls": "--", "lw": 0.6, "color": "0.4", "connectionstyle": bend}
+            ax.annotate("", (partner[0], y + 0.37), (x, y + 0.37), arrowprops=arrow)
+    ax.set(xlim=(-0.6, len(drawn) - 0.4), ylim=(-len(sides) + 0.55, 0.85), xticks=[])
+    ax.set_yticks(-np.arange(len(sides)), [f"{s}×{s}" for s in sides])
     ax.set_title(
-        f"ε$_θ$ for a {patch}×{patch} patch: {total / 1e6:.2f} M parameters, {flops:.0f} MFLOPs (dashed: skip connections)"
+        f"$\\epsilon_\\theta$ for a {patch}×{patch} patch: {layers['parameters'].sum() / 1e6:.2f} M parameters,"
+        f" {layers['mflops'].sum():.0f} MFLOPs. Block, channels × side², parameters; dashed: skip connections"
     )
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
@@ -282,7 +218,7 @@ def maps_figure(groups: dict[str, tuple[list[Panel], float]]) -> Figure:
     columns = max(len(panels) for panels, _ in groups.values())
     cell = WIDTH / max(columns, 5)
     fig = plt.figure(figsize=(cell * columns + 0.5, 3.2 * cell * len(groups)))
-    parts = np.atleast_1d(fig.subfigures(len(groups), 1))
+    parts = fig.subfigures(len(groups), 1, squeeze=False)[:, 0]
     for part, (name, (panels, scale)) in zip(parts, groups.items(), strict=True):
         axes = part.subplots(3, columns, squeeze=False)
         part.suptitle(name, fontsize=8, fontweight="bold")

@@ -68,7 +68,7 @@ def pixel_histograms(maps: list[np.ndarray], masks: list[np.ndarray], bins: int 
     its bit patterns (which sort like the values) that occur, merged to at most `bins` of about equal count.
     """
     bits = [np.abs(values.astype(np.float16)).view(np.uint16) for values in maps]
-    total = sum(np.bincount(b.ravel(), minlength=2**16) for b in bits)
+    total = np.sum([np.bincount(b.ravel(), minlength=2**16) for b in bits], axis=0)
     level = np.minimum((np.cumsum(total) - total) * bins // total.sum(), bins - 1)
     return np.stack(
         [

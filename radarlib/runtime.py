@@ -61,7 +61,7 @@ def image_generator(image: np.ndarray, seed: int) -> torch.Generator:
     It depends on the seed and the image's content, so that an image gets the same score alone and among
     others, and different images get independent noise.
     """
-    return torch.Generator().manual_seed(seed * 2**32 + zlib.crc32(np.ascontiguousarray(image)))
+    return torch.Generator().manual_seed(seed * 2**32 + zlib.crc32(image.tobytes()))
 
 
 def progress(things: Iterable[T] | None = None, **options: Any) -> tqdm[T]:

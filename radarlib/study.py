@@ -104,6 +104,10 @@ class Study:
         """The raw image has no random part, so one seed stands for all."""
         return self.seeds[:1] if method == "raw" else self.seeds
 
+    def paper_values(self, exhibit: str) -> pd.DataFrame:
+        """The values that the paper prints, from `data/paper/`."""
+        return pd.read_csv(self.root / "data" / "paper" / f"{exhibit}.csv")
+
     # --- exhibits out ---
 
     def _record(self, name: str, caption: str) -> None:

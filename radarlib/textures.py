@@ -74,7 +74,7 @@ def _box(tracks: Tracks, centre: np.ndarray, tracks_wide: float, length: float) 
 
 def _gap(tracks: Tracks, size: int, rng: np.random.Generator) -> Defect:
     """A stretch of one or two tracks is missing: the ridge is flat there."""
-    region = _box(tracks, _spot(size, rng), rng.integers(1, 3), rng.uniform(0.12, 0.3) * size)
+    region = _box(tracks, _spot(size, rng), int(rng.integers(1, 3)), rng.uniform(0.12, 0.3) * size)
     return tracks.render(np.where(region, -0.6, tracks.profile(tracks.across))), region
 
 
@@ -88,7 +88,7 @@ def _over_extrusion(tracks: Tracks, size: int, rng: np.random.Generator) -> Defe
 
 def _shifted(tracks: Tracks, size: int, rng: np.random.Generator) -> Defect:
     """Some tracks were laid half a period aside."""
-    region = _box(tracks, _spot(size, rng), rng.integers(2, 5), rng.uniform(0.14, 0.35) * size)
+    region = _box(tracks, _spot(size, rng), int(rng.integers(2, 5)), rng.uniform(0.14, 0.35) * size)
     return tracks.render(tracks.profile(tracks.across + region * PERIOD * rng.uniform(0.35, 0.65))), region
 
 

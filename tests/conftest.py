@@ -1,0 +1,98 @@
+"""Shared fixtures: tiny settings, tiny images, and one run of the `smoke` profile per session in a copy of the repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from radarlib.config import resolve
+
+torch.set_num_threads(1)
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def settings() -> dict:
+    """Settings of a network that trains in a second."""
+    return resolve({
+        "unet": {"width": 4, "multipliers": [1, 2], "attention_levels": []},
+        "training": {"patch": 8, "steps": 12, "batch": 4, "precision": "float32"},
+        "radar": {"stride": 4, "window": 8},
+        "reconstruction": {"stride": 8, "reverse_steps": 3},
+    })  # fmt: skip
+
+
+@pytest.fixture
+def images() -> list[np.ndarray]:
+    """Ten gray images in [-1, 1] of two sizes."""
+    rng = np.random.default_rng(0)
+    return [rng.uniform(-1, 1, (20, 16 + 8 * (k % 2))).astype(np.float32) for k in range(10)]
+
+
+def write_png(path: Path, image: np.ndarray) -> Path:
+    """Write an array as it is (8 or 16 bit) and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    return path
+
+
+@pytest.fixture
+def mvtec(tmp_path) -> Path:
+    """A data root with one small set "cloth" in MVTec AD layout."""
+    rng = np.random.default_rng(1)
+    root = tmp_path / "root"
+
+    def image() -> np.ndarray:
+        return rng.integers(0, 256, (24, 24)).astype(np.uint8)
+
+    for k in range(6):
+        write_png(root / "cloth/train/good" / f"{k}.png", image())
+    for k in range(4):
+        write_png(root / "cloth/test/good" / f"{k}.png", image())
+        write_png(root / "cloth/test/hole" / f"{k}.png", image())
+        mask = np.zeros((24, 24), np.uint8)
+        mask[k : k + 5, 3:9] = 255
+        write_png(root / "cloth/ground_truth/hole" / f"{k}_mask.png", mask)
+    return root
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run a Python module as a user would, in one thread, importing radarlib from `cwd` if it is there."""
+    env = {**os.environ, "PYTHONPATH": str(cwd), "OMP_NUM_THREADS": "1", **environment}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
+
+
+def copy_repository(target: Path) -> Path:
+    """The repository's own files (not its results) in a place where tests may change them."""
+    names = ("Snakefile", "config", "radarlib", "notebooks", "workflow", "data")
+    for name in names:
+        source = REPOSITORY / name
+        if source.is_dir():
+            keep = ("paper", "README.md") if name == "data" else None
+            ignore = (lambda folder, found, keep=keep: [n for n in found if Path(folder).name == "data" and n not in keep]) if keep else shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, target / name, ignore=ignore)
+        else:
+            shutil.copy2(source, target / name)
+    return target
+
+
+def snakemake(where: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return run("snakemake", "--cores", "2", *arguments, cwd=where, **environment)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Path:
+    """A copy of the repository in which the `smoke` profile has run."""
+    where = copy_repository(tmp_path_factory.mktemp("smoke"))
+    done = snakemake(where, "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return where

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from conftest import write_png
+
+from radarlib.config import resolve
+from radarlib.datasets import ImageSet, available_sets, periodicity, prepare, read_mvtec
+from radarlib.errors import UserError
+from radarlib.textures import print_image, tile_image
+
+
+def options(**changes) -> dict:
+    return {**resolve({})["data"], **changes}
+
+
+def test_mvtec_layout_is_read(mvtec):
+    data = read_mvtec(mvtec, "cloth", options(), 8)
+    assert data.index.groupby(["split", "defect"]).size().to_dict() == {("test", "good"): 4, ("test", "hole"): 4, ("train", "good"): 6}
+    assert all(image.shape == (24, 24) and image.dtype == np.float32 for image in data.images)
+    for i in data.where("test"):
+        assert data.masks[i].sum() == (30 if data.index["defect"][i] == "hole" else 0)
+
+
+def test_a_set_survives_its_file(mvtec, tmp_path):
+    (mvtec / "cloth/ground_truth/hole/2_mask.png").unlink()
+    write_png(mvtec / "cloth/train/good/wide.png", np.zeros((20, 50), np.uint8))
+    data = prepare("cloth", resolve({"training": {"patch": 8, "steps": 1}, "radar": {"stride": 4}, "reconstruction": {"stride": 4}}), mvtec, tmp_path / "d.npz")
+    again = ImageSet.load(tmp_path / "d.npz")
+    assert again.index.equals(data.index)
+    for a, b in zip([*data.images, *data.masks], [*again.images, *again.masks], strict=True):
+        assert (a is None and b is None) or np.array_equal(a, b)
+    assert sum(mask is None for mask in again.masks) == 1
+
+
+def test_missing_set_and_folders_are_named(mvtec):
+    with pytest.raises(UserError, match=r"clotj: no data set .* sets found .*: cloth"):
+        read_mvtec(mvtec, "clotj", options(), 8)
+    for path in (mvtec / "cloth/test/good").iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="test/good: no image in this folder"):
+        read_mvtec(mvtec, "cloth", options(), 8)
+
+
+def test_an_image_in_train_and_test_is_refused_by_content(mvtec):
+    (mvtec / "cloth/test/good/other_name.png").write_bytes((mvtec / "cloth/train/good/0.png").read_bytes())
+    with pytest.raises(UserError, match=r"other_name.png: the same image is also the training image .*0.png"):
+        read_mvtec(mvtec, "cloth", options(), 8)
+
+
+def test_a_mask_of_another_size_is_refused(mvtec):
+    write_png(mvtec / "cloth/ground_truth/hole/1_mask.png", np.zeros((10, 10), np.uint8))
+    with pytest.raises(UserError, match="1_mask.png: the mask is 10×10 px and its image 1.png is 24×24 px"):
+        read_mvtec(mvtec, "cloth", options(), 8)
+
+
+def test_an_image_smaller_than_the_patch_is_refused(mvtec):
+    with pytest.raises(UserError, match="smaller than the 28-px patch"):
+        read_mvtec(mvtec, "cloth", options(), 28)
+    assert read_mvtec(mvtec, "cloth", options(image_size=32), 28).images[0].shape == (32, 32)
+
+
+def test_the_test_subset_keeps_the_classes_shares_and_is_seeded(mvtec):
+    once, again = (read_mvtec(mvtec, "cloth", options(max_test=4, seed=3), 8) for _ in range(2))
+    assert once.index["image"].tolist() == again.index["image"].tolist()
+    assert once.index[once.index["split"] == "test"]["defect"].value_counts().to_dict() == {"good": 2, "hole": 2}
+    assert (once.index["split"] == "train").sum() == 6
+
+
+def test_available_sets(mvtec, tmp_path):
+    assert available_sets(mvtec) == ["cloth"]
+    assert available_sets(tmp_path / "nothing") == []
+
+
+def test_periodicity_tells_prints_from_tiles():
+    prints = [print_image(64, (45, 135)[k % 2], None, np.random.default_rng(k))[0] for k in range(6)]
+    tiles = [tile_image(64, None, np.random.default_rng(k))[0] for k in range(6)]
+    assert periodicity(prints) > 0.5 > 0.3 > periodicity(tiles)
