@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("good", type=Path, metavar="GOOD_DIR")
     fit.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
     fit.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
-    fit.add_argument("--steps", type=int, help="optimiser steps (default 800)")
+    fit.add_argument("--steps", type=int, help="optimiser steps (default 1600)")
     fit.add_argument(
         "--image-size", type=int, help="resize every image to this side in px (default: keep each one's size)"
     )

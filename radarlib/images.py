@@ -69,7 +69,7 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.nda
     elif pixels.dtype == bool:
         unit = pixels.astype(np.float32)
     elif pixels.dtype in (np.uint8, np.uint16, np.int32):  # Pillow gives some 16-bit files as int32
-        top = 255 if pixels.dtype == np.uint8 else 65535
+        top = np.float32(255 if pixels.dtype == np.uint8 else 65535)
         unit = pixels.astype(np.float32) / top
     else:
         raise UserError(f"{path}: pixels of type {pixels.dtype} are not supported; save as 8 or 16 bit")

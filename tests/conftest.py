@@ -78,7 +78,11 @@ def copy_repository(target: Path) -> Path:
         source = REPOSITORY / name
         if source.is_dir():
             keep = ("paper", "README.md") if name == "data" else None
-            ignore = (lambda folder, found, keep=keep: [n for n in found if Path(folder).name == "data" and n not in keep]) if keep else shutil.ignore_patterns("__pycache__")
+            ignore = (
+                (lambda folder, found, keep=keep: [n for n in found if Path(folder).name == "data" and n not in keep])
+                if keep
+                else shutil.ignore_patterns("__pycache__")
+            )
             shutil.copytree(source, target / name, ignore=ignore)
         else:
             shutil.copy2(source, target / name)

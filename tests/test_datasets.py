@@ -14,7 +14,11 @@ def options(**changes) -> dict:
 
 def test_mvtec_layout_is_read(mvtec):
     data = read_mvtec(mvtec, "cloth", options(), 8)
-    assert data.index.groupby(["split", "defect"]).size().to_dict() == {("test", "good"): 4, ("test", "hole"): 4, ("train", "good"): 6}
+    assert data.index.groupby(["split", "defect"]).size().to_dict() == {
+        ("test", "good"): 4,
+        ("test", "hole"): 4,
+        ("train", "good"): 6,
+    }
     assert all(image.shape == (24, 24) and image.dtype == np.float32 for image in data.images)
     for i in data.where("test"):
         assert data.masks[i].sum() == (30 if data.index["defect"][i] == "hole" else 0)
@@ -23,7 +27,12 @@ def test_mvtec_layout_is_read(mvtec):
 def test_a_set_survives_its_file(mvtec, tmp_path):
     (mvtec / "cloth/ground_truth/hole/2_mask.png").unlink()
     write_png(mvtec / "cloth/train/good/wide.png", np.zeros((20, 50), np.uint8))
-    data = prepare("cloth", resolve({"training": {"patch": 8, "steps": 1}, "radar": {"stride": 4}, "reconstruction": {"stride": 4}}), mvtec, tmp_path / "d.npz")
+    data = prepare(
+        "cloth",
+        resolve({"training": {"patch": 8, "steps": 1}, "radar": {"stride": 4}, "reconstruction": {"stride": 4}}),
+        mvtec,
+        tmp_path / "d.npz",
+    )
     again = ImageSet.load(tmp_path / "d.npz")
     assert again.index.equals(data.index)
     for a, b in zip([*data.images, *data.masks], [*again.images, *again.masks], strict=True):

@@ -42,7 +42,9 @@ def test_forward_agrees_with_diffusers():
     generator = torch.Generator().manual_seed(2)
     x_0, eps = torch.randn(4, 1, 8, 8, generator=generator), torch.randn(4, 1, 8, 8, generator=generator)
     t = torch.tensor([1, 10, 500, 1000])
-    torch.testing.assert_close(SCHEDULE.forward(x_0, t, eps), independent().add_noise(x_0, eps, t - 1), atol=2e-6, rtol=2e-5)
+    torch.testing.assert_close(
+        SCHEDULE.forward(x_0, t, eps), independent().add_noise(x_0, eps, t - 1), atol=2e-6, rtol=2e-5
+    )
 
 
 @pytest.mark.parametrize("t", [1, 2, 100, 1000])

@@ -17,7 +17,12 @@ def test_number_of_patches_is_the_papers():
 
 def test_samples_are_patches_of_images_of_different_sizes():
     images = numbered((7, 9), (5, 5), (12, 6))
-    every = {image[r : r + 4, c : c + 4].tobytes() for image in images for r in range(image.shape[0] - 3) for c in range(image.shape[1] - 3)}
+    every = {
+        image[r : r + 4, c : c + 4].tobytes()
+        for image in images
+        for r in range(image.shape[0] - 3)
+        for c in range(image.shape[1] - 3)
+    }
     sampler = PatchSampler(images, 4)
     assert len(sampler) == len(every)
     drawn = sampler.sample(4000, torch.Generator().manual_seed(0))

@@ -9,7 +9,11 @@ from radarlib.textures import PRINT_DEFECTS, TILE_DEFECTS, print_image, tile_ima
 
 COUNTS = {
     "prints": {"train": 81, "test_good": 40, "test_defective": dict(zip(PRINT_DEFECTS, (9, 9, 9, 9, 8), strict=True))},
-    "tiles": {"train": 230, "test_good": 33, "test_defective": dict(zip(TILE_DEFECTS, (15, 16, 14, 16, 13), strict=True))},
+    "tiles": {
+        "train": 230,
+        "test_good": 33,
+        "test_defective": dict(zip(TILE_DEFECTS, (15, 16, 14, 16, 13), strict=True)),
+    },
 }
 
 
@@ -18,7 +22,9 @@ def make(kind: str, defect: str | None, seed: int):
     return print_image(100, 45, defect, rng) if kind == "prints" else tile_image(100, defect, rng)
 
 
-@pytest.mark.parametrize(("kind", "defect"), [("prints", d) for d in PRINT_DEFECTS] + [("tiles", d) for d in TILE_DEFECTS])
+@pytest.mark.parametrize(
+    ("kind", "defect"), [("prints", d) for d in PRINT_DEFECTS] + [("tiles", d) for d in TILE_DEFECTS]
+)
 def test_defects_are_seeded_and_leave_a_mask_of_reasonable_size(kind, defect):
     image, mask = make(kind, defect, 5)
     again, mask_again = make(kind, defect, 5)

@@ -47,7 +47,9 @@ def test_a_checkpoint_of_other_settings_or_images_is_not_continued(images, setti
     assert Trainer(images, settings, 0).resume(tmp_path / "checkpoint")
     assert not Trainer(images, settings, 1).resume(tmp_path / "checkpoint")
     assert not Trainer(images[1:], settings, 0).resume(tmp_path / "checkpoint")
-    assert not Trainer(images, {**settings, "training": {**settings["training"], "lr": 0.5}}, 0).resume(tmp_path / "checkpoint")
+    assert not Trainer(images, {**settings, "training": {**settings["training"], "lr": 0.5}}, 0).resume(
+        tmp_path / "checkpoint"
+    )
 
 
 def test_training_learns_to_predict_noise(settings):

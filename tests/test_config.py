@@ -1,0 +1,81 @@
+import pytest
+from conftest import REPOSITORY
+
+from radarlib.config import SCHEMA, load_settings, resolve
+from radarlib.errors import UserError
+
+PROFILES = sorted(path.stem for path in (REPOSITORY / "config").glob("*.yaml"))
+
+
+def test_the_four_profiles_are_there():
+    assert PROFILES == ["default", "paper", "real", "smoke"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_are_valid_and_complete(profile):
+    settings = load_settings(REPOSITORY / "config" / f"{profile}.yaml")
+    assert set(settings) == set(SCHEMA["properties"])
+    assert (settings["watermark"] is not None) == (profile == "smoke")
+
+
+def test_every_key_has_a_meaning_and_a_default():
+    for name, section in SCHEMA["properties"].items():
+        for key, part in section.get("properties", {name: section}).items():
+            assert part.get("description"), key
+            assert "default" in part, key
+
+
+def test_the_real_profile_is_the_defaults():
+    assert load_settings(REPOSITORY / "config/real.yaml") == resolve({})
+
+
+def test_table_1_of_the_paper_is_the_default_profile():
+    counts = load_settings(REPOSITORY / "config/default.yaml")["data"]["counts"]
+    assert [(c["train"], c["test_good"], sum(c["test_defective"].values())) for c in counts.values()] == [
+        (81, 40, 44),
+        (230, 33, 74),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"decision": {"contaminaton": 0.1}}, r"unknown key 'decision.contaminaton'; did you mean 'contamination'\?"),
+        ({"contaminaton": 0.1}, "unknown key 'contaminaton'"),
+        ({"training": {"lr": "1e-4"}}, r"training.lr: '1e-4' is not of type 'number'; .* write 1.0e-04"),
+        ({"training": {"lr": "fast"}}, "training.lr: 'fast' is not of type 'number'; see training.lr"),
+        ({"decision": {"contamination": 0.6}}, "decision.contamination: 0.6 is greater than the maximum of 0.5"),
+        ({"decision": {"contamination": -0.1}}, "decision.contamination: -0.1 is less than the minimum of 0"),
+        ({"decision": 3}, "decision: 3 is not of type 'object'"),
+        ({"radar": {"blur": "median"}}, "radar.blur: 'median' is not one of"),
+        ({"training": {"patch": 30}}, "training.patch: 30 cannot be halved 2 times; use a multiple of 4"),
+        ({"radar": {"stride": 40}}, "radar.stride: 40 leaves gaps between 28-px patches"),
+        ({"seeds": []}, "seeds: "),
+    ],
+)
+def test_mistakes_get_one_line_that_names_the_key(values, message):
+    with pytest.raises(UserError, match=message) as caught:
+        resolve(values, "my.yaml")
+    assert str(caught.value).startswith("my.yaml: ") and "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_profile_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"nothere.yaml: no such profile; there are: default, paper, real, smoke"):
+        load_settings(REPOSITORY / "config/nothere.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1, 2")
+    with pytest.raises(UserError, match="broken.yaml: not valid YAML"):
+        load_settings(tmp_path / "broken.yaml")
+    (tmp_path / "list.yaml").write_text("[1, 2]")
+    with pytest.raises(UserError, match="list.yaml: a mapping"):
+        load_settings(tmp_path / "list.yaml")
+
+
+def test_scientific_notation_without_a_point_is_explained(tmp_path):
+    (tmp_path / "my.yaml").write_text("training:\n  lr: 1e-4\n")
+    with pytest.raises(UserError, match="write 1.0e-04"):
+        load_settings(tmp_path / "my.yaml")
+
+
+def test_overrides_are_merged_by_section():
+    settings = load_settings(REPOSITORY / "config/smoke.yaml", {"training": {"steps": 5}})
+    assert settings["training"]["steps"] == 5 and settings["training"]["patch"] == 16

@@ -1,0 +1,158 @@
+"""A user's own images: fit, detect, their files and their complaints."""
+
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from conftest import REPOSITORY, run, write_png
+
+from radarlib import detector as own
+from radarlib.artifacts import read_json, write_json
+from radarlib.cli import main
+from radarlib.detector import Detector, detect, fit, overlay
+from radarlib.errors import UserError
+
+TINY = {
+    "unet": {"width": 4, "multipliers": [1, 2], "attention_levels": []},
+    "training": {"patch": 28, "steps": 4, "batch": 2, "precision": "float32"},
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Good images of mixed kinds and sizes, a config, and a model fitted by the command line."""
+    root, rng = tmp_path_factory.mktemp("own"), np.random.default_rng(0)
+    for k in range(5):
+        write_png(root / "good" / f"gray{k}.png", rng.integers(0, 256, (30 + k, 40)).astype(np.uint8))
+        write_png(root / "good" / "sub" / f"colour{k}.png", rng.integers(0, 65536, (40, 33, 3)).astype(np.uint16))
+    (root / "tiny.yaml").write_text(json.dumps(TINY))
+    assert main(["fit", str(root / "good"), "--out", str(root / "model"), "--config", str(root / "tiny.yaml")]) == 0
+    for name in ("a.png", "b.png", "nested/a.png"):
+        write_png(root / "test" / name, rng.integers(0, 256, (40, 50)).astype(np.uint8))
+    return root
+
+
+def found(folders, out, *targets):
+    code = main(["detect", str(folders / "model"), *(str(folders / t) for t in targets), "--out", str(out)])
+    return code, pd.read_csv(out / "scores.csv") if (out / "scores.csv").exists() else None
+
+
+def test_model_directory_holds_safetensors_and_json_only(folders):
+    assert {p.suffix for p in (folders / "model").iterdir()} == {".safetensors", ".json", ".csv"}
+    assert len(read_json(folders / "model/detector.json")["features"]) == 10
+
+
+def test_detect_leaves_scores_maps_and_overlays(folders, tmp_path):
+    code, scores = found(folders, tmp_path, "test")
+    assert code == 0
+    assert list(scores.columns) == ["image", "score", "threshold", "anomalous"]
+    assert scores["image"].tolist() == ["a.png", "b.png", "nested/a.png"]
+    assert (scores["anomalous"] == (scores["score"] > scores["threshold"])).all()
+    for name in scores["image"]:
+        assert tifffile.imread(tmp_path / "maps" / f"{name}.tiff").shape == (40, 50)
+        assert tifffile.imread(tmp_path / "maps" / f"{name}.tiff").dtype == np.float32
+        assert cv2.imread(str(tmp_path / "overlays" / f"{name}.png")).shape == (40, 50, 3)
+
+
+def test_score_does_not_depend_on_company(folders, tmp_path):
+    _, together = found(folders, tmp_path / "x", "test")
+    _, alone = found(folders, tmp_path / "y", "test/b.png")
+    assert alone["score"].item() == together["score"][1]
+
+
+def test_equal_names_in_two_folders_stay_apart(folders, tmp_path):
+    _, scores = found(folders, tmp_path, "test/a.png", "test/nested/a.png")
+    assert len(scores) == 2 and scores["image"].is_unique
+    assert len(list((tmp_path / "maps").rglob("*.tiff"))) == 2
+
+
+def test_a_killed_detection_goes_on(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(own, "FLUSH_SECONDS", -1)
+    model, seen = Detector.load(folders / "model"), []
+    original = Detector.detect
+
+    def dies(self, image):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(1)
+        return original(self, image)
+
+    monkeypatch.setattr(Detector, "detect", dies)
+    with pytest.raises(KeyboardInterrupt):
+        detect(model, [folders / "test"], tmp_path, folders / "model")
+    assert len(pd.read_csv(tmp_path / "scores.csv")) == 2, "what was finished is lost"
+    seen.clear()
+    table, _ = detect(model, [folders / "test"], tmp_path, folders / "model")
+    assert len(seen) == 1 and len(table) == 3
+
+
+def test_bad_images_are_named_and_the_others_judged(folders, tmp_path, capsys):
+    for name, content in (("text.png", b"no image"), ("empty.jpg", b"")):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(content)
+    write_png(tmp_path / "in/small.png", np.zeros((20, 20), np.uint8))
+    write_png(tmp_path / "in/fine.png", np.zeros((30, 30), np.uint8))
+    code = main(["detect", str(folders / "model"), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("radarlib:")]
+    assert code == 1 and len(lines) == 3
+    assert pd.read_csv(tmp_path / "out/scores.csv")["image"].tolist() == ["fine.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "missing", "--out", "m"], "missing: no such folder"),
+        (["fit", ".", "--out", "m"], "no image in this folder"),
+        (
+            ["fit", ".", "--out", "m", "--contamination", "0.7"],
+            "decision.contamination: 0.7 is greater than the maximum of 0.5",
+        ),
+        (["fit", ".", "--out", "m", "--config", "no.yaml"], "no.yaml: no such profile"),
+        (["detect", "missing", "x.png", "--out", "o"], "missing: no such model directory; make it with: radarlib fit"),
+    ],
+)
+def test_mistakes_get_one_line_and_no_traceback(arguments, message, tmp_path):
+    done = run("radarlib", *arguments, cwd=tmp_path, PYTHONPATH=str(REPOSITORY))
+    assert done.returncode == 2
+    assert message in done.stderr and "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_too_few_images_and_missing_targets(folders, tmp_path):
+    write_png(tmp_path / "few/a.png", np.zeros((30, 30), np.uint8))
+    with pytest.raises(UserError, match="1 different images are too few"):
+        fit(tmp_path / "few", tmp_path / "m")
+    with pytest.raises(UserError, match=r"nothing.png: no such file"):
+        detect(Detector.load(folders / "model"), [tmp_path / "nothing.png"], tmp_path, folders / "model")
+
+
+def test_damaged_detector_files_are_named(folders, tmp_path):
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(folders / "model", model)
+    whole = read_json(model / "detector.json")
+    write_json(model / "detector.json", {k: v for k, v in whole.items() if k != "features"})
+    with pytest.raises(UserError, match="detector.json: damaged"):
+        Detector.load(model)
+    write_json(model / "detector.json", {**whole, "model": "0"})
+    with pytest.raises(UserError, match="belongs to another model.safetensors"):
+        Detector.load(model)
+    (model / "detector.json").write_text("{")
+    with pytest.raises(UserError, match="detector.json: damaged"):
+        Detector.load(model)
+
+
+def test_overlay_is_calm_where_the_map_is():
+    image = np.zeros((10, 10), np.float32)
+    s = np.zeros((10, 10), np.float32)
+    s[5, 5] = 3
+    painted = overlay(image, s, 1.0)
+    assert (painted[0, 0] == painted[0, 0][0]).all() and not (painted[5, 5] == painted[5, 5][0]).all()
+
+
+def test_example_folders_can_be_fitted(tmp_path):
+    good, test = own.example_folders(tmp_path, n=8)
+    assert len(list(good.glob("*.png"))) == 8 and len(list(test.glob("*.png"))) == 8

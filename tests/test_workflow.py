@@ -1,0 +1,193 @@
+"""The workflow in the `smoke` profile, run once per session in a copy of the repository."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY, copy_repository, snakemake
+
+from radarlib.workflow import code_files, notebook_digest
+
+EXHIBITS = {
+    "radar_table1_datasets": ("csv", "md", "tex"),
+    "radar_table2_detection": ("csv", "md", "tex"),
+    **dict.fromkeys(
+        (
+            "radar_fig1_overview", "radar_fig2_chain", "radar_fig3_noise_prediction", "radar_fig4_noise_distribution",
+            "radar_fig5_unet", "radar_fig6_periodic_maps", "radar_fig7_stochastic_maps",
+        ),
+        ("pdf", "png", "csv"),
+    ),
+}  # fmt: skip
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Rules that a dry run would run, with their counts."""
+    table = output.split("Job stats:")[1].split("total")[0] if "Job stats:" in output else ""
+    return {name: int(n) for name, n in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("name", EXHIBITS)
+def test_every_exhibit_is_there_with_its_provenance(smoke, name):
+    for suffix in EXHIBITS[name]:
+        assert (smoke / "figures/smoke" / f"{name}.{suffix}").stat().st_size > 0
+    record = json.loads((smoke / "figures/smoke" / f"{name}.provenance.json").read_text())
+    assert record["exhibit"] == name and record["profile"] == "smoke" and record["settings"]["seeds"] == [0]
+    assert all(len(digest) == 64 for digest in record["inputs"].values()) and record["inputs"]
+    assert "results/smoke/prints/images.npz" in record["inputs"]
+
+
+def test_smoke_is_watermarked(smoke):
+    for name in EXHIBITS:
+        table = pd.read_csv(smoke / "figures/smoke" / f"{name}.csv")
+        assert (table["note"] == "smoke test, not a result").all()
+    assert "NOT A RESULT" in (smoke / "figures/smoke/radar_table2_detection.md").read_text()
+
+
+@pytest.mark.parametrize("name", EXHIBITS)
+def test_numbers_are_the_stored_ones_within_tolerance(smoke, name):
+    """Other processors round otherwise: the tolerances are those that README states."""
+    ours = pd.read_csv(smoke / "figures/smoke" / f"{name}.csv")
+    stored = pd.read_csv(REPOSITORY / "tests/expected/smoke" / f"{name}.csv")
+    assert list(ours.columns) == list(stored.columns) and len(ours) == len(stored)
+    for column in stored:
+        if stored[column].dtype.kind in "if":
+            # a single image that changes sides moves a rate by 1/8, and its interval by somewhat more
+            bound = 0.3 if name == "radar_table2_detection" else 0.1 if "maps" in name else 0.02
+            np.testing.assert_allclose(ours[column], stored[column], atol=bound, rtol=0.05, err_msg=column)
+        else:
+            pd.testing.assert_series_equal(ours[column], stored[column])
+
+
+def test_a_second_run_has_nothing_to_do(smoke):
+    done = snakemake(smoke, "smoke")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_two_runs_are_equal_byte_for_byte(smoke, tmp_path):
+    again = copy_repository(tmp_path)
+    done = snakemake(again, "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    files = sorted(
+        path.relative_to(smoke) for top in ("figures/smoke", "results/smoke") for path in (smoke / top).rglob("*.csv")
+    )
+    assert len(files) > 20
+    for path in files:
+        assert (again / path).read_bytes() == (smoke / path).read_bytes(), path
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture
+def copy(smoke, tmp_path) -> Path:
+    """The finished copy again, to be changed."""
+    shutil.copytree(smoke, tmp_path / "w", copy_function=shutil.copy2)
+    return tmp_path / "w"
+
+
+def test_an_edited_function_reruns_what_depends_on_it(copy):
+    edit(copy / "radarlib/features.py", "side = max(1,", "side = max(3,")
+    planned = jobs(snakemake(copy, "smoke", "-n").stdout)
+    assert "train" not in planned and "data" not in planned
+    assert planned["score"] == 8 and planned["notebook_04_detection"] == 1
+    edit(copy / "radarlib/train.py", "(10 + self.step)", "(11 + self.step)")
+    assert jobs(snakemake(copy, "smoke", "-n").stdout)["train"] == 2
+
+
+def test_an_edited_reconstruction_leaves_radar_alone(copy):
+    edit(copy / "radarlib/reconstruct.py", "clamp(-1, 1)", "clamp(-0.9, 0.9)")
+    planned = jobs(snakemake(copy, "smoke", "-n").stdout)
+    assert planned["score"] == 2 and "train" not in planned
+
+
+def test_a_changed_parameter_reruns_what_depends_on_it(copy):
+    planned = jobs(snakemake(copy, "smoke", "-n", "--config", "decision={contamination: 0.1}").stdout)
+    assert "score" not in planned and "train" not in planned and planned["notebook_04_detection"] == 1
+
+
+def test_opening_and_saving_a_notebook_reruns_nothing(copy):
+    path = copy / "notebooks/04_detection.ipynb"
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], 99
+    digest = notebook_digest(path)
+    path.write_text(json.dumps(notebook))
+    assert notebook_digest(path) == digest
+    assert not jobs(snakemake(copy, "smoke", "-n").stdout)
+    notebook["cells"][-1]["source"] = "1 + 1"
+    path.write_text(json.dumps(notebook))
+    assert jobs(snakemake(copy, "smoke", "-n").stdout)["notebook_04_detection"] == 1
+
+
+def test_one_exhibit_by_name_needs_no_more_than_it_shows(tmp_path):
+    where = copy_repository(tmp_path)
+    planned = jobs(snakemake(where, "figures/default/radar_table1_datasets.csv", "-n").stdout)
+    assert planned == {"data": 2, "notebook_01_data": 1}
+
+
+def test_report_is_one_offline_page(smoke):
+    done = snakemake(smoke, "smoke", "--report", "report.html")
+    assert done.returncode == 0, done.stderr
+    page = (smoke / "report.html").read_text()
+    assert "radar_fig1_overview" in page and "04_detection" in page
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("decision={contaminaton: 0.1}", "unknown key 'decision.contaminaton'; did you mean 'contamination'?"),
+        ("contaminaton=0.1", "unknown key 'contaminaton'"),
+        ("training={lr: 1e-4}", "in YAML a number in scientific notation needs a point"),
+        ("data={sets: [print]}", "unknown data set 'print'; known here: prints, tiles"),
+        ("profile=defualt", "defualt.yaml: no such profile"),
+    ],
+)
+def test_mistakes_in_the_configuration_get_one_line(overrides, message):
+    done = snakemake(REPOSITORY, "-n", "--config", overrides)
+    assert done.returncode != 0
+    assert message in done.stderr + done.stdout and "Traceback" not in done.stderr + done.stdout
+
+
+def test_real_profile_without_data_says_where_to_put_it(tmp_path):
+    done = snakemake(REPOSITORY, "real", "-n", RADARLIB_DATA=str(tmp_path))
+    assert (
+        done.returncode != 0
+        and "no data set in MVTec AD layout here; put one there or set RADARLIB_DATA" in done.stderr + done.stdout
+    )
+
+
+def test_real_and_paper_profiles_have_a_plan(mvtec):
+    for profile, seeds in (("real", 3), ("paper", 3)):
+        done = snakemake(REPOSITORY, profile, "-n", RADARLIB_DATA=str(mvtec))
+        planned = jobs(done.stdout)
+        assert planned["data"] == 1 and planned["train"] == seeds and planned["score"] == 4 * seeds - 2
+
+
+def test_a_bad_image_stops_its_set_with_one_line_and_nothing_else(mvtec, tmp_path):
+    where = copy_repository(tmp_path / "w")
+    (mvtec / "cloth/train/good/0.png").write_bytes(b"")
+    done = snakemake(where, "results/real/cloth/images.npz", RADARLIB_DATA=str(mvtec))
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("radarlib:")]
+    assert done.returncode != 0 and len(lines) == 1 and "0.png: the file is empty" in lines[0]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_snakefile_is_linted(tmp_path):
+    done = snakemake(REPOSITORY, "--lint")
+    assert "Congratulations, your workflow is in a good condition" in done.stdout + done.stderr, (
+        done.stdout + done.stderr
+    )
+
+
+def test_code_files_follow_imports():
+    assert "radarlib/unet.py" in code_files(["train"], REPOSITORY)
+    assert "radarlib/figures.py" not in code_files(["train", "score"], REPOSITORY)
