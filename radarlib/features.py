@@ -1,9 +1,13 @@
-"""From an anomaly map to an image's features (RADAR §III-D; benchmarks §IV-A3)."""
+"""From an anomaly map to an image's features (RADAR §III-D; benchmarks §IV-A3).
+
+SciPy's filters, not OpenCV's: those round differently with the place of an array in memory, and equal runs
+should give equal bytes.
+"""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+from scipy.ndimage import gaussian_filter, sobel, uniform_filter
 from skimage.filters import threshold_otsu
 
 
@@ -15,15 +19,12 @@ def sobel_map(image: np.ndarray, blur: str = "gaussian", sigma: float = 1.5) -> 
     image : (H, W) float32, a noise map or, for the control without a model, the image itself.
     blur : "gaussian" (standard deviation `sigma` px) or "uniform" (a box of the same standard deviation).
     """
-    image = np.ascontiguousarray(image, np.float32)
+    image = np.asarray(image, np.float32)
     if blur == "gaussian" and sigma > 0:
-        image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-    elif blur == "uniform":
-        side = max(1, round(np.sqrt(12 * sigma**2 + 1)))
-        image = cv2.blur(image, (side, side), borderType=cv2.BORDER_REFLECT)
-    dx = cv2.Sobel(image, cv2.CV_32F, 1, 0, borderType=cv2.BORDER_REFLECT)
-    dy = cv2.Sobel(image, cv2.CV_32F, 0, 1, borderType=cv2.BORDER_REFLECT)
-    return cv2.magnitude(dx, dy)
+        image = gaussian_filter(image, sigma)
+    elif blur == "uniform" and sigma > 0:
+        image = uniform_filter(image, max(1, round(np.sqrt(12 * sigma**2 + 1))))
+    return np.hypot(sobel(image, axis=0), sobel(image, axis=1))
 
 
 def norm_features(s: np.ndarray, window: int) -> tuple[float, float]:
@@ -35,7 +36,7 @@ def norm_features(s: np.ndarray, window: int) -> tuple[float, float]:
     squares = s.astype(np.float64) ** 2
     window = min(window, *s.shape)
     half = window // 2
-    local = cv2.blur(squares, (window, window))  # mean over each window
+    local = uniform_filter(squares, window)  # mean over the window around each pixel
     valid = local[half : s.shape[0] - window + half + 1, half : s.shape[1] - window + half + 1]
     return float(np.sqrt(squares.mean())), float(np.sqrt(max(valid.max(), 0.0)))
 

@@ -61,7 +61,8 @@ def image_generator(image: np.ndarray, seed: int) -> torch.Generator:
     It depends on the seed and the image's content, so that an image gets the same score alone and among
     others, and different images get independent noise.
     """
-    return torch.Generator().manual_seed(seed * 2**32 + zlib.crc32(image.tobytes()))
+    # PyTorch's CPU generator uses 32 bits of its seed, so both go into 32 bits.
+    return torch.Generator().manual_seed(zlib.crc32(image.tobytes(), seed))
 
 
 def progress(things: Iterable[T] | None = None, **options: Any) -> tqdm[T]:
