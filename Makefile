@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: study test report clean
+.PHONY: study test report clean expected
 
 study: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
@@ -25,3 +25,9 @@ report: study
 
 clean:
 	rm -rf results figures/smoke figures/real figures/paper report.html .snakemake
+
+# After a change that is meant to change results: the notebooks' stored outputs and the numbers that the tests compare with.
+expected: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) smoke
+	mkdir -p tests/expected/smoke && cp figures/smoke/*.csv tests/expected/smoke/
+	cd notebooks && OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" ../$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False *.ipynb

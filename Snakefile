@@ -4,15 +4,17 @@
 #   snakemake --cores 2 smoke | real | paper                       another profile (config/<profile>.yaml)
 #   snakemake --cores 2 figures/default/radar_table2_detection.csv one exhibit
 #   snakemake --cores 2 real --config 'seeds=[0]'                  a parameter changed
+#
+# One environment serves the whole study (make study, or environment.yml), so the rules name none of their own: the
+# one thing that `snakemake --lint` asks for. On a machine with a GPU, `--resources gpu=1` runs one job at a time on it.
 import json
+import sys
 from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 
 from radarlib.config import load_settings
 from radarlib.errors import UserError
 from radarlib.score import METHODS, WITHOUT_MODEL
-from radarlib.study import data_root, study_sets
+from radarlib.study import data_root, seeds_of, study_sets
 from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
@@ -53,14 +55,14 @@ def settings(profile):
     try:
         return load_settings(ROOT / "config" / f"{profile}.yaml", OVERRIDES)
     except UserError as error:
-        raise WorkflowError(str(error))
+        sys.exit(f"radarlib: {error}")  # one line, where an exception would come with a traceback
 
 
 def sets(profile):
     try:
         return study_sets(settings(profile), ROOT)
     except UserError as error:
-        raise WorkflowError(str(error))
+        sys.exit(f"radarlib: {error}")
 
 
 def sections(*names):
@@ -99,8 +101,8 @@ def notebook_inputs(wildcards):
     files += [
         f"{base}/{s}/seed{k}/{method}/features.csv"
         for s in sets(profile)
-        for k in seeds
         for method in METHODS_READ.get(notebook, [])
+        for k in seeds_of(method, seeds)
     ]
     return files
 
@@ -137,15 +139,15 @@ rule data:
         images=image_files,
         code=code("datasets"),
     output:
-        "results/{profile}/{set}/images.npz",
-        "results/{profile}/{set}/images.csv",
+        images="results/{profile}/{set}/images.npz",
+        index="results/{profile}/{set}/images.csv",
     log:
         "results/{profile}/{set}/logs/data.log",
     params:
         settings=lambda wildcards: data_settings(settings(wildcards.profile)),
         root=str(data_root(ROOT)),
     shell:
-        "python -m radarlib prepare {wildcards.set} --threads 1 --root {params.root:q} --out {output[0]}"
+        "python -m radarlib prepare {wildcards.set} --threads 1 --root {params.root:q} --out {output.images}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -155,14 +157,14 @@ rule train:
         data="results/{profile}/{set}/images.npz",
         code=code("train"),
     output:
-        "results/{profile}/{set}/seed{seed}/model/model.safetensors",
-        "results/{profile}/{set}/seed{seed}/model/model.json",
-        "results/{profile}/{set}/seed{seed}/model/loss.csv",
+        weights="results/{profile}/{set}/seed{seed}/model/model.safetensors",
+        meta="results/{profile}/{set}/seed{seed}/model/model.json",
+        loss="results/{profile}/{set}/seed{seed}/model/loss.csv",
     log:
         "results/{profile}/{set}/logs/train-seed{seed}.log",
     params:
         settings=sections("diffusion", "unet", "training", "compute"),
-        out=lambda wildcards, output: str(Path(output[0]).parent),
+        out=lambda wildcards, output: str(Path(output.weights).parent),
     threads: threads_of
     resources:
         gpu=1,
@@ -194,13 +196,13 @@ rule score:
     input:
         unpack(score_inputs),
     output:
-        "results/{profile}/{set}/seed{seed}/{method}/features.csv",
-        "results/{profile}/{set}/seed{seed}/{method}/maps.npz",
+        features="results/{profile}/{set}/seed{seed}/{method}/features.csv",
+        maps="results/{profile}/{set}/seed{seed}/{method}/maps.npz",
     log:
         "results/{profile}/{set}/logs/{method}-seed{seed}.log",
     params:
         settings=score_settings,
-        out=lambda wildcards, output: str(Path(output[0]).parent),
+        out=lambda wildcards, output: str(Path(output.features).parent),
         model=lambda wildcards, input: f"--model {Path(str(input.model)).parent}" if input.model else "",
     threads: threads_of
     resources:

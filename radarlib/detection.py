@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
 from radarlib.datasets import GOOD
 from radarlib.metrics import DETECTION, bootstrap_metrics, detection_metrics, interval
 from radarlib.oneclass import OneClass
-from radarlib.runtime import progress
 from radarlib.study import Study
 from radarlib.tables import with_interval
 
@@ -45,7 +46,7 @@ def detection_table(study: Study, methods: tuple[str, ...] = tuple(LABELS)) -> p
     """
     printed = study.paper_values("radar_table2").set_index(["set", "method"])
     evidence, rows = study.settings["evidence"], []
-    for name, method in progress([(n, m) for n in study.sets for m in methods], desc="deciding", unit="row"):
+    for name, method in itertools.product(study.sets, methods):
         runs = [decide(study, name, method, seed) for seed in study.seeds_of(method)]
         truth = (runs[0]["defect"] != GOOD).to_numpy()
         scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))

@@ -11,6 +11,7 @@ from radarlib.datasets import GOOD, ImageSet, periodicity
 from radarlib.metrics import interval, pixel_histograms, pixel_metrics
 from radarlib.oneclass import OneClass
 from radarlib.patches import PatchSampler, positions
+from radarlib.probes import normality, predicted_noise
 from radarlib.radar import noise_map, sobel_features
 from radarlib.study import Study
 
@@ -100,6 +101,15 @@ def overview_pieces(study: Study, name: str, seed: int) -> dict:
     }  # fmt: skip
 
 
+def noise_exhibit(study: Study, seed: int) -> tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]:
+    """Fig. 4: predicted noise per set and kind of patch, and the table of `probes.normality`."""
+    t, noise, rows = study.settings["radar"]["t"], {}, []
+    for name in study.sets:
+        noise[name] = predicted_noise(study.data(name), study.denoiser(name, seed), t, seed)
+        rows += [{"set": name, "kind": kind, **normality(values)} for kind, values in noise[name].items()]
+    return noise, pd.DataFrame(rows)
+
+
 def maps_exhibit(study: Study, kind: str, seed: int) -> tuple[Figure, pd.DataFrame]:
     """Figs. 6, 7: RADAR's maps on all sets of one kind of surface, and the pixel-level figures behind them."""
     names = [name for name in study.sets if surface_kind(study.data(name))[0] == kind]
@@ -149,7 +159,11 @@ def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
             columns=values.columns,
         )
     for metric in ("pixel_auroc", "pixel_ap"):
-        low, high = interval(drawn[metric].to_numpy(), evidence["level"]) if have_defects else (np.nan, np.nan)
-        rows.append({"set": name, "method": method, "metric": metric, "ours": values[metric].mean() if have_defects else np.nan,
-                     "low": low, "high": high, "images_with_mask": len(with_mask), "images_without_mask": len(masks) - len(with_mask)})  # fmt: skip
+        row = {"set": name, "method": method, "metric": metric, "ours": np.nan, "low": np.nan, "high": np.nan}
+        if have_defects:
+            low, high = interval(drawn[metric].to_numpy(), evidence["level"])
+            row |= {"ours": values[metric].mean(), "low": low, "high": high}
+        without = len(masks) - len(known)
+        reason = "" if have_defects else "absent: no defective test image has a mask"
+        rows.append({**row, "images_with_mask": len(known), "images_without_mask": without, "why_absent": reason})
     return pd.DataFrame(rows)

@@ -53,6 +53,11 @@ def study_sets(settings: dict, root: Path) -> list[str]:
     return [wanted] if isinstance(wanted, str) else wanted
 
 
+def seeds_of(method: str, seeds: list[int]) -> list[int]:
+    """The raw image has no random part, so one seed stands for all."""
+    return seeds[:1] if method == "raw" else seeds
+
+
 class Study:
     """One profile: settings, artefacts under `results/<profile>/`, exhibits under `figures/<profile>/`.
 
@@ -101,8 +106,8 @@ class Study:
         return load_maps(self.path(name, f"seed{seed}", method, "maps.npz"))
 
     def seeds_of(self, method: str) -> list[int]:
-        """The raw image has no random part, so one seed stands for all."""
-        return self.seeds[:1] if method == "raw" else self.seeds
+        """The seeds that a method was run with in this profile."""
+        return seeds_of(method, self.seeds)
 
     def paper_values(self, exhibit: str) -> pd.DataFrame:
         """The values that the paper prints, from `data/paper/`."""

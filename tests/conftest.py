@@ -19,6 +19,14 @@ torch.set_num_threads(1)
 REPOSITORY = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that look at the one smoke run go to one worker, so that it runs once."""
+    for item in items:
+        if "smoke" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("smoke"))
+
+
 @pytest.fixture
 def settings() -> dict:
     """Settings of a network that trains in a second."""
@@ -74,6 +82,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 def copy_repository(target: Path) -> Path:
     """The repository's own files (not its results) in a place where tests may change them."""
     names = ("Snakefile", "config", "radarlib", "notebooks", "workflow", "data")
+    target.mkdir(parents=True, exist_ok=True)
     for name in names:
         source = REPOSITORY / name
         if source.is_dir():

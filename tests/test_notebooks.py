@@ -28,6 +28,7 @@ def text_of(cell: dict) -> str:
     parts = [
         "".join(o.get("text", "")) if o["output_type"] == "stream" else "".join(o.get("data", {}).get("text/plain", ""))
         for o in cell["outputs"]
+        if o.get("name") != "stderr"  # progress bars
     ]
     return "\n".join(part for part in parts if not part.startswith("<Figure"))
 
