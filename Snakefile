@@ -102,7 +102,7 @@ def notebook_inputs(wildcards):
         f"{base}/{s}/seed{k}/{method}/features.csv"
         for s in sets(profile)
         for method in METHODS_READ.get(notebook, [])
-        for k in seeds_of(method, seeds)
+        for k in seeds_of(method, settings(profile))
     ]
     return files
 

@@ -77,13 +77,14 @@ def detection_shown(table: pd.DataFrame) -> pd.DataFrame:
 def detection_caption(study: Study, table: pd.DataFrame) -> str:
     """What a reader must know of Table II: n, seeds, settings, and which sets were cut."""
     options = study.settings
+    runs = ", ".join(f"{LABELS[m]} {n}" for m, n in table.groupby("method", sort=False)["seeds"].first().items())
     cut = [
         f"{n}: a seeded draw of {t} test images"
         for n, t in table.groupby("set", sort=False)["test_images"].first().items()
         if limited(study, n, t)
     ]
     return (
-        f"Image-level detection (RADAR Table II): mean over {len(study.seeds)} training seeds [bootstrap {options['evidence']['level']:.0%} interval over test images]"
+        f"Image-level detection (RADAR Table II): mean over training seeds ({runs}) [bootstrap {options['evidence']['level']:.0%} interval over test images]"
         f" (value printed in the paper, on its own images). Contamination {options['decision']['contamination']}; DDPM takes"
         f" {options['reconstruction']['reverse_steps']} of {options['reconstruction']['t_start']} reverse steps."
         + (" " + "; ".join(cut) + "." if cut else "")

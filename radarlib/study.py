@@ -53,9 +53,10 @@ def study_sets(settings: dict, root: Path) -> list[str]:
     return [wanted] if isinstance(wanted, str) else wanted
 
 
-def seeds_of(method: str, seeds: list[int]) -> list[int]:
-    """The raw image has no random part, so one seed stands for all."""
-    return seeds[:1] if method == "raw" else seeds
+def seeds_of(method: str, settings: dict) -> list[int]:
+    """The seeds that a method is run with. The raw image has no random part, so one stands for all."""
+    runs = 1 if method == "raw" else None if method == "radar" else settings["baseline_runs"]
+    return settings["seeds"][:runs]
 
 
 class Study:
@@ -107,7 +108,7 @@ class Study:
 
     def seeds_of(self, method: str) -> list[int]:
         """The seeds that a method was run with in this profile."""
-        return seeds_of(method, self.seeds)
+        return seeds_of(method, self.settings)
 
     def paper_values(self, exhibit: str) -> pd.DataFrame:
         """The values that the paper prints, from `data/paper/`."""
