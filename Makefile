@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: study test report clean expected
 
 study: .venv/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --rerun-incomplete
 
 test: .venv/installed
 	$(BIN)/ruff check .

@@ -39,7 +39,7 @@ EXHIBITS = {
     "04_detection": {"radar_table2_detection": TABLE},
 }
 # notebook → the methods whose artefacts it reads, and whether it reads trained denoisers
-METHODS_READ = {"03_radar": ["radar"], "04_detection": list(METHODS)}
+METHODS_READ = {"03_radar": ["radar", "raw", "untrained"], "04_detection": list(METHODS)}
 MODELS_READ = {"02_diffusion", "03_radar"}
 
 

@@ -93,9 +93,7 @@ def provenance(inputs: Iterable[Path], root: Path, **facts: Any) -> dict:
 
     `dirty` is True where tracked code differs from the commit; figures that are themselves results do not count.
     """
-    status = _git(
-        "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude,top)figures", ":(exclude,top)notebooks"
-    )
+    status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude,top)figures")
     versions = {}
     for package in PACKAGES:
         try:

@@ -34,8 +34,8 @@ def _seconds(run: Callable[[], object], device: torch.device) -> float:
 def bench(settings: dict, device: str = "auto", repeats: int = 15) -> pd.DataFrame:
     """Medians of interleaved runs, per precision: GFLOP/s, share of the matrix product's rate, patches per second.
 
-    The last rows time one 256×256 image by the one-step map and by the full 250-step reconstruction with the
-    same network and stride.
+    The last rows time the one-step map of a 256×256 and a 100×100 image, and the latter's full 250-step
+    reconstruction with the same network and stride.
     """
     rng = np.random.default_rng(0)
     images = [rng.uniform(-1, 1, (256, 256)).astype(np.float32) for _ in range(4)]

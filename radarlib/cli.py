@@ -27,7 +27,8 @@ def _settings(args: argparse.Namespace) -> dict:
 def _fit(args: argparse.Namespace) -> int:
     from radarlib.detector import fit
 
-    detector = fit(args.good, args.out, _settings(args), args.seed, args.device)
+    settings = _settings(args)
+    detector = fit(args.good, args.out, settings, args.seed, args.device or settings["compute"]["device"])
     flagged = int(detector.decision.predict(detector.features).sum())
     print(
         f"{args.out}: fitted; {flagged} of {len(detector.features)} training images lie above the threshold {detector.decision.threshold:.4f}"
@@ -67,7 +68,12 @@ def _train(args: argparse.Namespace) -> int:
 
     settings = args.settings
     train(
-        ImageSet.load(args.data).train_images, settings, args.seed, args.out, settings["compute"]["device"], args.label
+        ImageSet.load(args.data).blind().train_images,
+        settings,
+        args.seed,
+        args.out,
+        settings["compute"]["device"],
+        args.label,
     )
     return 0
 
@@ -76,7 +82,7 @@ def _score(args: argparse.Namespace) -> int:
     from radarlib.datasets import ImageSet
     from radarlib.score import score_set
 
-    score_set(ImageSet.load(args.data), args.method, args.settings, args.seed, args.model, args.out, args.label)
+    score_set(ImageSet.load(args.data).blind(), args.method, args.settings, args.seed, args.model, args.out, args.label)
     return 0
 
 
@@ -112,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
         help="share of the good images that may be called anomalous, 0 … 0.5 (default 0.05)",
     )
     fit.add_argument("--seed", type=int, default=0)
-    fit.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    fit.add_argument("--device", help="auto, cpu, cuda or mps (default: the configuration's, auto)")
 
     detect = command("detect", _detect, "Judge images with a fitted model: scores.csv, maps and overlays.")
     detect.add_argument("model", type=Path, metavar="MODEL_DIR")

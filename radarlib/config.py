@@ -75,6 +75,14 @@ def resolve(values: dict, source: str = "settings") -> dict:
             raise UserError(
                 f"{source}: {section}.stride: {settings[section]['stride']} leaves gaps between {patch}-px patches"
             )
+    steps, start = settings["diffusion"]["steps"], settings["reconstruction"]["t_start"]
+    for key, value, top in (
+        ("radar.t", settings["radar"]["t"], steps),
+        ("reconstruction.t_start", start, steps),
+        ("reconstruction.reverse_steps", settings["reconstruction"]["reverse_steps"], start),
+    ):
+        if value > top:
+            raise UserError(f"{source}: {key}: {value} is more than the {top} steps that there are")
     if settings["data"]["counts"] and settings["data"]["image_size"] is None:
         raise UserError(f"{source}: data.image_size: simulated sets need a size in px")
     return settings

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
+from scipy.ndimage import gaussian_filter
 
 from radarlib import textures
 from radarlib.artifacts import write_csv, write_npz
@@ -39,6 +39,10 @@ class ImageSet:
     @property
     def train_images(self) -> list[np.ndarray]:
         return [self.images[i] for i in self.where("train")]
+
+    def blind(self) -> ImageSet:
+        """The same images without labels and masks: what training and scoring get."""
+        return ImageSet(self.images, self.index.assign(defect=""), [None] * len(self.images))
 
     def first_normal(self) -> int:
         """Position of the first normal test image."""
@@ -180,14 +184,14 @@ def prepare(name: str, settings: dict, root: Path, out: Path) -> ImageSet:
 def periodicity(images: Sequence[np.ndarray]) -> float:
     """How periodic a surface is, from 0 to 1: the highest second peak of the mean autocorrelation.
 
-    The central peak ends where the radial mean first turns negative or starts to rise; what is higher than
-    that beyond it repeats.
+    The central peak ends at the radius where the autocorrelation is first negative in some direction (at a quarter
+    of the side at most); what is high beyond that repeats, or runs on along one direction as a track does.
     """
     side = min(min(image.shape) for image in images)
     total = np.zeros((side, side))
     for image in images:
         part = image[:side, :side] - image[:side, :side].mean()
-        part = part - cv2.GaussianBlur(part, (0, 0), side / 8)
+        part = part - gaussian_filter(part, side / 8)
         power = np.abs(np.fft.fft2(part * np.outer(np.hanning(side), np.hanning(side)))) ** 2
         correlation = np.fft.fftshift(np.fft.ifft2(power).real)
         total += correlation / correlation.max() / len(images)

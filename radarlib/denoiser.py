@@ -56,12 +56,14 @@ class Denoiser:
         where = resolve_device(device)
         return cls(net.to(where).eval(), settings, where, resolve_precision(settings["training"]["precision"], where))
 
-    def save(self, directory: Path) -> None:
-        """Write `model.safetensors` and `model.json`; neither executes anything when it is loaded."""
+    def save(self, directory: Path, **facts: str) -> None:
+        """Write `model.safetensors` and `model.json` (with `facts`); neither executes anything when it is loaded."""
         weights = save({name: tensor.cpu().contiguous() for name, tensor in self.net.state_dict().items()})
         write_bytes(directory / "model.safetensors", weights)
         sections = {key: self.settings[key] for key in ("diffusion", "unet", "training")}
-        write_json(directory / "model.json", {"format": FORMAT, "sha256": sha256_bytes(weights), "settings": sections})
+        write_json(
+            directory / "model.json", {"format": FORMAT, "sha256": sha256_bytes(weights), "settings": sections, **facts}
+        )
 
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Denoiser:
@@ -78,9 +80,15 @@ class Denoiser:
         data = path.read_bytes()
         if sha256_bytes(data) != meta.get("sha256"):
             raise UserError(f"{path}: damaged (its SHA-256 differs from model.json); fit the model again")
-        net = UNet(**meta["settings"]["unet"])
-        net.load_state_dict(load(data))
-        return cls.from_net(net, meta["settings"], device)
+        try:
+            net = UNet(**meta["settings"]["unet"])
+            net.load_state_dict(load(data))
+            return cls.from_net(net, meta["settings"], device)
+        except (KeyError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{directory / 'model.json'}: does not fit model.safetensors ({reason}); fit the model again"
+            ) from None
 
 
 def settings_key(settings: dict) -> str:

@@ -47,7 +47,7 @@ def detection_table(study: Study, methods: tuple[str, ...] = tuple(LABELS)) -> p
     printed = study.paper_values("radar_table2").set_index(["set", "method"])
     evidence, rows = study.settings["evidence"], []
     for name, method in itertools.product(study.sets, methods):
-        runs = [decide(study, name, method, seed) for seed in study.seeds_of(method)]
+        runs = [decide(study, name, method, seed) for seed in study.decision_seeds(method)]
         truth = (runs[0]["defect"] != GOOD).to_numpy()
         scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
         values = pd.DataFrame([detection_metrics(truth, s, f) for s, f in zip(scores, flagged, strict=True)])
@@ -78,23 +78,18 @@ def detection_caption(study: Study, table: pd.DataFrame) -> str:
     """What a reader must know of Table II: n, seeds, settings, and which sets were cut."""
     options = study.settings
     runs = ", ".join(f"{LABELS[m]} {n}" for m, n in table.groupby("method", sort=False)["seeds"].first().items())
-    cut = [
-        f"{n}: a seeded draw of {t} test images"
-        for n, t in table.groupby("set", sort=False)["test_images"].first().items()
-        if limited(study, n, t)
-    ]
+    limit, simulated = options["data"]["max_test"], options["data"]["counts"]
+    real = [name for name in study.sets if name not in simulated]
+    cut = (
+        f" Of a set with more than {limit} test images a seeded draw of about {limit} is taken."
+        if limit and real
+        else ""
+    )
     return (
         f"Image-level detection (RADAR Table II): mean over training seeds ({runs}) [bootstrap {options['evidence']['level']:.0%} interval over test images]"
         f" (value printed in the paper, on its own images). Contamination {options['decision']['contamination']}; DDPM takes"
-        f" {options['reconstruction']['reverse_steps']} of {options['reconstruction']['t_start']} reverse steps."
-        + (" " + "; ".join(cut) + "." if cut else "")
+        f" {options['reconstruction']['reverse_steps']} of {options['reconstruction']['t_start']} reverse steps." + cut
     )
-
-
-def limited(study: Study, name: str, test_images: int) -> bool:
-    """Whether a real set was cut to `data.max_test` images."""
-    limit = study.settings["data"]["max_test"]
-    return name not in study.settings["data"]["counts"] and limit is not None and abs(test_images - limit) <= 3
 
 
 def detection_verdicts(table: pd.DataFrame) -> list[str]:
@@ -122,7 +117,7 @@ def recall_by_defect(study: Study, methods: tuple[str, ...] = tuple(LABELS)) -> 
     for name in study.sets:
         for method in methods:
             flagged = (
-                pd.concat([decide(study, name, method, seed) for seed in study.seeds_of(method)])
+                pd.concat([decide(study, name, method, seed) for seed in study.decision_seeds(method)])
                 .groupby("defect", sort=False)["flagged"]
                 .mean()
             )

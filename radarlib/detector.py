@@ -31,7 +31,7 @@ class Detector:
     """A trained denoiser with a one-class decision on RADAR's two features.
 
     features : (n, 2) of the training images that the decision was fitted on.
-    map_scale : the 99.9 % quantile of S on those images; overlays show what exceeds it.
+    map_scale : the median over those images of the 99.9 % quantile of S; overlays show what exceeds it.
 
     Examples
     --------
@@ -125,9 +125,9 @@ def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, devi
 
 
 def overlay(image: np.ndarray, s: np.ndarray, scale: float) -> np.ndarray:
-    """The map as colour on the gray image, (H, W, 3) uint8 BGR: clear below `scale`, hottest at three times it."""
+    """The map as colour on the gray image, (H, W, 3) uint8 BGR: clear up to `scale`, hottest at three times it."""
     gray = cv2.cvtColor(((image + 1) * 127.5).round().astype(np.uint8), cv2.COLOR_GRAY2BGR)
-    heat = np.clip((s / scale - 0.5) / 2.5, 0, 1)
+    heat = np.clip((s / scale - 1) / 2, 0, 1)
     colour = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     alpha = (0.75 * np.sqrt(heat))[..., None]
     return (gray * (1 - alpha) + colour * alpha).round().astype(np.uint8)
@@ -144,9 +144,9 @@ def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
         else:
             raise UserError(f"{target}: no such file or folder")
     names = [name for _, name in found]
-    if len(set(names)) < len(names):  # two folders with equal names inside: keep them apart by their full paths
-        found = [(path, path.as_posix().lstrip("./")) for path, _ in found]
-    return list(dict.fromkeys(found))
+    if len(set(names)) < len(names):  # folders with equal names inside: keep them apart by their full paths
+        found = [(path, path.resolve().relative_to(path.resolve().anchor).as_posix()) for path, _ in found]
+    return list({name: (path, name) for path, name in found}.values())
 
 
 def detect(detector: Detector, targets: list[Path], out: Path, model: Path) -> tuple[pd.DataFrame, list[str]]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from radarlib import figures
 from radarlib.datasets import GOOD, ImageSet, periodicity
-from radarlib.metrics import interval, pixel_histograms, pixel_metrics
+from radarlib.metrics import interval, pixel_histograms, pixel_metrics, stratified_weights
 from radarlib.oneclass import OneClass
 from radarlib.patches import PatchSampler, positions
 from radarlib.probes import normality, predicted_noise
@@ -115,7 +115,7 @@ def maps_exhibit(study: Study, kind: str, seed: int) -> tuple[Figure, pd.DataFra
     names = [name for name in study.sets if surface_kind(study.data(name))[0] == kind]
     if not names:
         return figures.message(f"no {kind} surface in this profile"), pd.DataFrame(
-            columns=["set", "method", "metric", "ours", "low", "high"]
+            columns=["set", "method", "metric", "ours"]
         )
     groups = {}
     for name in names:
@@ -129,41 +129,37 @@ def maps_exhibit(study: Study, kind: str, seed: int) -> tuple[Figure, pd.DataFra
             ],
             scale,
         )
-    return figures.maps_figure(groups), pd.concat([pixel_table(study, name) for name in names], ignore_index=True)
+    tables = [pixel_table(study, name, method) for name in names for method in ("radar", "raw", "untrained")]
+    return figures.maps_figure(groups), pd.concat(tables, ignore_index=True)
 
 
 def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
-    """Pixel-level AUROC and average precision of a method's maps, mean over seeds with bootstrap intervals.
+    """Pixel-level AUROC and average precision of a method's maps: mean over seeds, bootstrap intervals over images.
 
-    Images without a mask are left out and counted; without any mask the values are missing.
+    Resamples are stratified into images with a defect and without. Images without a mask are left out and counted;
+    where no defect has a mask the values are missing and `why_absent` says so.
     """
     data, evidence = study.data(name), study.settings["evidence"]
     masks = [data.masks[i] for i in data.where("test")]
     with_mask = [k for k, mask in enumerate(masks) if mask is not None]
     known = [mask for mask in masks if mask is not None]
-    rows = []
-    have_defects = any(mask is not None and mask.any() for mask in masks)
-    if have_defects:
-        histograms = [
-            pixel_histograms([study.maps(name, method, seed)[k] for k in with_mask], known)
-            for seed in study.seeds_of(method)
-        ]
-        values = pd.DataFrame([pixel_metrics(h.sum(axis=0)) for h in histograms])
-        rng = np.random.default_rng(0)
-        weights = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), min(evidence["bootstrap"], 500))
-        drawn = pd.DataFrame(
-            [
-                np.mean([list(pixel_metrics(np.tensordot(w, h, 1)).values()) for h in histograms], axis=0)
-                for w in weights
-            ],
-            columns=values.columns,
+    defective = np.array([mask.any() for mask in known])
+    counts = {"images_with_mask": len(known), "images_without_mask": len(masks) - len(known)}
+    if not defective.any():
+        reason = "no defective test image has a mask"
+        empty = {"ours": np.nan, "low": np.nan, "high": np.nan, **counts, "why_absent": reason}
+        return pd.DataFrame(
+            [{"set": name, "method": method, "metric": m, **empty} for m in ("pixel_auroc", "pixel_ap")]
         )
+    seeds = study.scored_seeds(method)
+    runs = [pixel_histograms([study.maps(name, method, seed)[k] for k in with_mask], known) for seed in seeds]
+    weights = stratified_weights(defective, evidence["bootstrap"], np.random.default_rng(0)).astype(np.float32)
+    drawn = [pixel_metrics(np.tensordot(part, run, 1)) for run in runs for part in np.array_split(weights, 40)]
+    rows = []
     for metric in ("pixel_auroc", "pixel_ap"):
-        row = {"set": name, "method": method, "metric": metric, "ours": np.nan, "low": np.nan, "high": np.nan}
-        if have_defects:
-            low, high = interval(drawn[metric].to_numpy(), evidence["level"])
-            row |= {"ours": values[metric].mean(), "low": low, "high": high}
-        without = len(masks) - len(known)
-        reason = "" if have_defects else "absent: no defective test image has a mask"
-        rows.append({**row, "images_with_mask": len(known), "images_without_mask": without, "why_absent": reason})
+        ours = float(np.mean([pixel_metrics(run.sum(axis=0))[metric] for run in runs]))
+        resamples = np.concatenate([values[metric] for values in drawn]).reshape(len(runs), -1).mean(axis=0)
+        low, high = interval(resamples, evidence["level"])
+        shown = {"ours": ours, "low": low, "high": high, **counts, "why_absent": ""}
+        rows.append({"set": name, "method": method, "metric": metric, **shown})
     return pd.DataFrame(rows)

@@ -20,10 +20,15 @@ def _pixels(path: Path) -> np.ndarray:
     """The file's raw pixels, (H, W) or (H, W, C), in the file's own type."""
     try:
         if path.suffix.lower() in (".tif", ".tiff"):
-            return tifffile.imread(path)
+            with tifffile.TiffFile(path) as file:
+                pixels = file.asarray()
+                inverted = file.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+            return np.iinfo(pixels.dtype).max - pixels if inverted and pixels.dtype.kind == "u" else pixels
         with Image.open(path) as image:
             if image.mode == "P":
                 return np.asarray(image.convert("RGBA" if "transparency" in image.info else "RGB"))
+            if image.mode not in ("1", "L", "LA", "RGB", "RGBA") and not image.mode.startswith(("I", "F")):
+                return np.asarray(image.convert("RGB"))  # CMYK, YCbCr, Lab
             return np.asarray(image)
     except Exception as error:  # decoders raise every kind of exception on damaged files
         if path.is_file() and path.stat().st_size == 0:
@@ -86,7 +91,9 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.nda
 def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None = None) -> np.ndarray:
     """Read a defect mask (any value above 0 is a defect) that must have its image's size."""
     pixels = _pixels(path)
-    mask = pixels > 0 if pixels.ndim == 2 else (pixels[..., :3] > 0).any(axis=-1)
+    if pixels.ndim == 3:
+        pixels = pixels[..., : 1 if pixels.shape[2] < 3 else 3].max(axis=-1)  # without alpha
+    mask = pixels > 0
     if mask.shape != shape:
         raise UserError(
             f"{path}: the mask is {mask.shape[1]}×{mask.shape[0]} px and its image {image.name} is {shape[1]}×{shape[0]} px; export it again at the image's size"

@@ -1,11 +1,10 @@
-"""Figures of merit with bootstrap intervals. Labels enter the study here and nowhere before."""
+"""Figures of merit with bootstrap intervals. Labels are for this, and for showing which image is which."""
 
 from __future__ import annotations
 
 import numpy as np
 from sklearn.metrics import (
     accuracy_score,
-    average_precision_score,
     f1_score,
     precision_score,
     recall_score,
@@ -29,6 +28,16 @@ def detection_metrics(anomalous: np.ndarray, scores: np.ndarray, flagged: np.nda
     }
 
 
+def stratified_weights(anomalous: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each image stands in each resample, (resamples, n) float: drawn with replacement within its class."""
+    weights = np.zeros((resamples, len(anomalous)))
+    for kind in (True, False):
+        n = int((anomalous == kind).sum())
+        if n:
+            weights[:, anomalous == kind] = rng.multinomial(n, np.full(n, 1 / n), resamples)
+    return weights
+
+
 def bootstrap_metrics(
     anomalous: np.ndarray, scores: np.ndarray, flagged: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
@@ -39,10 +48,9 @@ def bootstrap_metrics(
     a vector of weights, which turns every metric into matrix products: AUROC is the share of (anomalous,
     normal) pairs in the right order, ties counted half.
     """
-    rng = np.random.default_rng(seed)
+    weights = stratified_weights(anomalous, resamples, np.random.default_rng(seed))
     n_pos, n_neg = int(anomalous.sum()), int((~anomalous).sum())
-    w_pos = rng.multinomial(n_pos, np.full(n_pos, 1 / n_pos), resamples).astype(float)
-    w_neg = rng.multinomial(n_neg, np.full(n_neg, 1 / n_neg), resamples).astype(float)
+    w_pos, w_neg = weights[:, anomalous], weights[:, ~anomalous]
     results: dict[str, list[np.ndarray]] = {name: [] for name in DETECTION}
     for score, flag in zip(scores, flagged, strict=True):
         tp, fp = w_pos @ flag[anomalous], w_neg @ flag[~anomalous]
@@ -78,16 +86,18 @@ def pixel_histograms(maps: list[np.ndarray], masks: list[np.ndarray], bins: int 
     )
 
 
-def pixel_metrics(histogram: np.ndarray) -> dict[str, float]:
-    """Pixel AUROC and average precision from counts (2, bins) of normal and defective pixels per level."""
-    level = np.tile(np.arange(histogram.shape[1]), 2)
-    label = np.repeat([0, 1], histogram.shape[1])
-    weight = histogram.ravel()
-    used = weight > 0
-    label, level, weight = label[used], level[used], weight[used]
-    if len(np.unique(label)) < 2:
-        return {"pixel_auroc": np.nan, "pixel_ap": np.nan}
-    return {
-        "pixel_auroc": float(roc_auc_score(label, level, sample_weight=weight)),
-        "pixel_ap": float(average_precision_score(label, level, sample_weight=weight)),
-    }
+def pixel_metrics(histogram: np.ndarray) -> dict[str, np.ndarray]:
+    """Pixel AUROC and average precision (scikit-learn's definitions) from counts of pixels per level.
+
+    histogram : (…, 2, bins), normal and defective pixels per level, levels ascending; returns arrays of shape (…),
+    NaN where one of the two kinds is missing.
+    """
+    normal, defective = (histogram[..., k, ::-1].astype(float) for k in (0, 1))  # the highest level first
+    fp, tp = normal.cumsum(-1), defective.cumsum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = fp[..., -1] * tp[..., -1]
+        auroc = (normal * (tp - defective / 2)).sum(-1) / total
+        precision = np.nan_to_num(tp / (tp + fp))
+        ap = (defective * precision).sum(-1) / tp[..., -1]
+    missing = total == 0
+    return {"pixel_auroc": np.where(missing, np.nan, auroc), "pixel_ap": np.where(missing, np.nan, ap)}

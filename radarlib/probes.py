@@ -100,7 +100,8 @@ def predicted_noise(data: ImageSet, denoiser: Denoiser, t: int, seed: int, patch
                 anomalous.append(data.images[i][r : r + side, c : c + side])
     groups = {"normal": PatchSampler(good, side).sample(patches, generator)}
     if anomalous:
-        groups["anomalous"] = torch.from_numpy(np.stack(anomalous[:patches]))[:, None]
+        chosen = rng.permutation(len(anomalous))[:patches]
+        groups["anomalous"] = torch.from_numpy(np.stack([anomalous[i] for i in chosen]))[:, None]
     result = {}
     for kind, x_0 in groups.items():
         x_t = denoiser.schedule.forward(x_0, torch.full((len(x_0),), t), torch.randn(x_0.shape, generator=generator))

@@ -17,6 +17,7 @@ from radarlib.config import load_settings
 from radarlib.datasets import ImageSet, available_sets
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
+from radarlib.runtime import resolve_device
 from radarlib.score import load_maps
 from radarlib.tables import to_latex, to_markdown
 
@@ -54,7 +55,7 @@ def study_sets(settings: dict, root: Path) -> list[str]:
 
 
 def seeds_of(method: str, settings: dict) -> list[int]:
-    """The seeds that a method is run with. The raw image has no random part, so one stands for all."""
+    """The seeds that a method scores with. The raw image's features have no random part, so one stands for all."""
     runs = 1 if method == "raw" else None if method == "radar" else settings["baseline_runs"]
     return settings["seeds"][:runs]
 
@@ -99,6 +100,7 @@ class Study:
 
     def features(self, name: str, method: str, seed: int) -> pd.DataFrame:
         """Features of one method, joined with what is known of each image (`split`, `defect`)."""
+        seed = seed if seed in self.scored_seeds(method) else self.scored_seeds(method)[0]
         table = pd.read_csv(self.path(name, f"seed{seed}", method, "features.csv"), dtype={"image": str})
         index = self.data(name).index
         return table.merge(index[["image", "defect"]], on="image", validate="1:1")
@@ -106,13 +108,20 @@ class Study:
     def maps(self, name: str, method: str, seed: int) -> list:
         return load_maps(self.path(name, f"seed{seed}", method, "maps.npz"))
 
-    def seeds_of(self, method: str) -> list[int]:
-        """The seeds that a method was run with in this profile."""
+    def scored_seeds(self, method: str) -> list[int]:
+        """The seeds that a method's maps and features were made with."""
         return seeds_of(method, self.settings)
 
+    def decision_seeds(self, method: str) -> list[int]:
+        """The seeds of a method's decisions: the raw image has one set of features, but a forest per seed."""
+        return self.seeds if method == "raw" else self.scored_seeds(method)
+
     def paper_values(self, exhibit: str) -> pd.DataFrame:
-        """The values that the paper prints, from `data/paper/`."""
-        return pd.read_csv(self.root / "data" / "paper" / f"{exhibit}.csv")
+        """The values that the paper prints, from `data/paper/`; the simulated `tiles` stand in for MVTec's `tile`."""
+        file = self.root / "data" / "paper" / f"{exhibit}.csv"
+        self.inputs.add(file)
+        table = pd.read_csv(file)
+        return pd.concat([table, table[table["set"] == "tile"].assign(set="tiles")], ignore_index=True)
 
     # --- exhibits out ---
 
@@ -120,7 +129,7 @@ class Study:
         facts = {
             "exhibit": name, "caption": caption, "profile": self.profile, "settings": self.settings,
             "sets": self.sets, "seeds": self.seeds, "seconds": round(time.monotonic() - self.started, 1),
-            "device": self.settings["compute"]["device"],
+            "device": str(resolve_device(self.settings["compute"]["device"])),
         }  # fmt: skip
         write_json(self.exhibit(f"{name}.provenance.json"), provenance(self.inputs, self.root, **facts))
 

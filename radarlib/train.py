@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load, save
 
-from radarlib.artifacts import sha256_bytes, write_bytes, write_csv, write_json
+from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_csv, write_json
 from radarlib.denoiser import Denoiser, settings_key
 from radarlib.diffusion import Schedule
 from radarlib.patches import PatchSampler
@@ -26,7 +26,7 @@ class Trainer:
     """Adam on the loss ‖ε − ε_θ(x_t, t)‖² with gradient clipping and an exponential moving average of the weights.
 
     All randomness comes from one CPU generator whose state is part of the checkpoint, so a run that was
-    killed and resumed equals an uninterrupted one bit for bit on the same machine.
+    killed and resumed equals an uninterrupted one bit for bit on the same machine's CPU.
     """
 
     def __init__(self, images: Sequence[np.ndarray], settings: dict, seed: int, device: str = "auto"):
@@ -113,9 +113,12 @@ def train(
     """Train on normal images (2-D float32 in [-1, 1]) and leave the model in `directory`.
 
     Writes `model.safetensors`, `model.json`, `loss.csv` and `timing.json`; a `checkpoint.safetensors` stands
-    there while training runs, and a killed run continues from it.
+    there while training runs, and a killed run continues from it. A training that is finished already (same settings,
+    seed and images) is not repeated.
     """
     trainer = Trainer(images, settings, seed, device)
+    if (directory / "model.json").is_file() and read_json(directory / "model.json").get("identity") == trainer.identity:
+        return Denoiser.load(directory, device)
     checkpoint = directory / "checkpoint.safetensors"
     if trainer.resume(checkpoint):
         print(f"{label}: resuming at step {trainer.step}", file=sys.stderr)
@@ -132,11 +135,11 @@ def train(
                 trainer.save(checkpoint)
                 saved = time.monotonic()
     denoiser = Denoiser.from_net(trainer.ema, settings, device)
-    denoiser.save(directory)
     write_csv(directory / "loss.csv", pd.DataFrame({"step": range(1, steps + 1), "loss": trainer.losses}), 6)
     write_json(
         directory / "timing.json",
         {"seconds": round(time.monotonic() - started, 2), "device": str(trainer.device), "dtype": str(trainer.dtype)},
     )
+    denoiser.save(directory, identity=trainer.identity)
     checkpoint.unlink(missing_ok=True)
     return denoiser

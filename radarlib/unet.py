@@ -22,7 +22,7 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """The normalisation layer of Fig. 5; the paper names no kind, groups of 8 are our choice."""
+    """The normalisation layer of Fig. 5; the paper names no kind, 8 groups are our choice."""
     return nn.GroupNorm(math.gcd(8, channels), channels)
 
 

@@ -51,6 +51,8 @@ def test_table_1_of_the_paper_is_the_default_profile():
         ({"training": {"patch": 30}}, "training.patch: 30 cannot be halved 2 times; use a multiple of 4"),
         ({"radar": {"stride": 40}}, "radar.stride: 40 leaves gaps between 28-px patches"),
         ({"seeds": []}, "seeds: "),
+        ({"radar": {"t": 5000}}, "radar.t: 5000 is more than the 1000 steps"),
+        ({"reconstruction": {"reverse_steps": 300}}, "reconstruction.reverse_steps: 300 is more than the 250 steps"),
     ],
 )
 def test_mistakes_get_one_line_that_names_the_key(values, message):

@@ -12,6 +12,7 @@ from conftest import REPOSITORY, run, write_png
 from radarlib import detector as own
 from radarlib.artifacts import read_json, write_json
 from radarlib.cli import main
+from radarlib.config import resolve
 from radarlib.detector import Detector, detect, fit, overlay
 from radarlib.errors import UserError
 
@@ -40,9 +41,26 @@ def found(folders, out, *targets):
     return code, pd.read_csv(out / "scores.csv") if (out / "scores.csv").exists() else None
 
 
-def test_model_directory_holds_safetensors_and_json_only(folders):
-    assert {p.suffix for p in (folders / "model").iterdir()} == {".safetensors", ".json", ".csv"}
+def test_model_directory_holds_nothing_that_executes(folders):
+    names = sorted(p.name for p in (folders / "model").iterdir())
+    assert names == ["detector.json", "loss.csv", "model.json", "model.safetensors", "timing.json"]
     assert len(read_json(folders / "model/detector.json")["features"]) == 10
+
+
+def test_a_fit_killed_after_training_does_not_train_again(tmp_path, monkeypatch):
+    from radarlib.train import Trainer
+
+    good, _ = own.example_folders(tmp_path, n=8)
+    settings = resolve(TINY)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(own.radar, "score", killed)
+        fit(good, tmp_path / "m", settings)
+    monkeypatch.setattr(Trainer, "train_step", killed)
+    assert len(fit(good, tmp_path / "m", settings).features) == 8
 
 
 def test_detect_leaves_scores_maps_and_overlays(folders, tmp_path):
@@ -148,7 +166,7 @@ def test_damaged_detector_files_are_named(folders, tmp_path):
 def test_overlay_is_calm_where_the_map_is():
     image = np.zeros((10, 10), np.float32)
     s = np.zeros((10, 10), np.float32)
-    s[5, 5] = 3
+    s[0, 0], s[5, 5] = 0.99, 3
     painted = overlay(image, s, 1.0)
     assert (painted[0, 0] == painted[0, 0][0]).all() and not (painted[5, 5] == painted[5, 5][0]).all()
 

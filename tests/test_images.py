@@ -38,6 +38,21 @@ def test_colour_becomes_luminance(tmp_path):
     assert read_image(write_png(tmp_path / "green.png", green)).mean() == pytest.approx(2 * 0.7154 - 1, abs=1e-3)
 
 
+def test_other_colour_spaces_and_inverted_gray_are_understood(tmp_path):
+    Image.new("CMYK", (30, 30)).save(tmp_path / "white.jpg")  # no ink
+    assert read_image(tmp_path / "white.jpg").mean() > 0.95
+    tifffile.imwrite(tmp_path / "inverted.tiff", GRAY, photometric="miniswhite")
+    expect(tmp_path / "inverted.tiff", 255 - GRAY)
+    write_png(tmp_path / "palette.png", GRAY)
+    Image.open(tmp_path / "palette.png").convert("P").save(tmp_path / "palette.png")
+    expect(tmp_path / "palette.png", tolerance=0.05)
+
+
+def test_a_masks_alpha_is_no_defect(tmp_path):
+    Image.new("LA", (40, 30), (0, 255)).save(tmp_path / "m.png")
+    assert not read_mask(tmp_path / "m.png", tmp_path / "x.png", (30, 40)).any()
+
+
 def test_resizing_averages(tmp_path):
     assert read_image(write_png(tmp_path / "x.png", GRAY), size=10).shape == (10, 10)
 

@@ -61,7 +61,7 @@ def test_a_tile_changes_inside_its_mask_only(defect, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "at_own_settings"), [("prints", 0.7), ("tiles", 0.8)])
-def test_no_blur_gives_the_defects_away_without_a_model(name, at_own_settings):
+def test_the_raw_control_stays_below_its_bound_at_every_blur(name, at_own_settings):
     data = simulate(name, COUNTS[name], 100, 0)
     test = data.where("test")
     truth = (data.index["defect"][test] != "good").to_numpy()

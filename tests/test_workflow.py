@@ -94,7 +94,7 @@ def copy(smoke, tmp_path) -> Path:
 
 
 def test_an_edited_function_reruns_what_depends_on_it(copy):
-    edit(copy / "radarlib/features.py", "side = max(1,", "side = max(3,")
+    edit(copy / "radarlib/features.py", "12 * sigma**2 + 1", "12 * sigma**2 + 2")
     planned = jobs(snakemake(copy, "smoke", "-n").stdout)
     assert "train" not in planned and "data" not in planned
     assert planned["score"] == 8 and planned["notebook_04_detection"] == 1
