@@ -135,8 +135,9 @@ def noise_distribution_figure(groups: dict[str, dict[str, np.ndarray]], tables: 
         scale = noise["normal"].std()
         for (kind, values), colour, style in zip(noise.items(), (NORMAL, ANOMALOUS), ("-", "--"), strict=False):
             z = values.ravel() / scale
+            z = z[np.abs(z) < 8]
             sns.kdeplot(
-                x=np.clip(z, -8, 8)[:: max(1, z.size // 40000)],
+                x=z[:: max(1, z.size // 40000)],
                 ax=row[0],
                 color=colour,
                 ls=style,
