@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from radarlib.config import load_settings
+from radarlib.config import load_settings, typed
 from radarlib.errors import UserError
 from radarlib.score import METHODS, WITHOUT_MODEL
 from radarlib.study import data_root, seeds_of, study_sets
@@ -19,7 +19,7 @@ from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
 ROOT = Path(workflow.basedir)
-OVERRIDES = {key: value for key, value in config.items() if key != "profile"}
+OVERRIDES = typed({key: value for key, value in config.items() if key != "profile"})
 TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
 
 # notebook → its exhibits and their kind

@@ -56,6 +56,15 @@ def _explain(error: ValidationError, source: str) -> str:
     return f"{source}: {where}: {error.message}{hint}"
 
 
+def typed(value: Any) -> Any:
+    """The values of `snakemake --config key={…}`, which leaves numbers inside a mapping or a list as text."""
+    if isinstance(value, dict):
+        return {key: typed(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [typed(part) for part in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
 def resolve(values: dict, source: str = "settings") -> dict:
     """Check settings against the schema and fill in its defaults.
 

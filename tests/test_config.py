@@ -1,7 +1,7 @@
 import pytest
 from conftest import REPOSITORY
 
-from radarlib.config import SCHEMA, load_settings, resolve
+from radarlib.config import SCHEMA, load_settings, resolve, typed
 from radarlib.errors import UserError
 
 PROFILES = sorted(path.stem for path in (REPOSITORY / "config").glob("*.yaml"))
@@ -76,6 +76,13 @@ def test_scientific_notation_without_a_point_is_explained(tmp_path):
     (tmp_path / "my.yaml").write_text("training:\n  lr: 1e-4\n")
     with pytest.raises(UserError, match="write 1.0e-04"):
         load_settings(tmp_path / "my.yaml")
+
+
+def test_text_from_the_command_line_gets_its_type():
+    given = {"decision": {"contamination": "0.1"}, "seeds": ["0", "1"], "training": {"lr": "1e-4"}, "watermark": "null"}
+    assert typed(given) == {
+        "decision": {"contamination": 0.1}, "seeds": [0, 1], "training": {"lr": "1e-4"}, "watermark": None,
+    }  # fmt: skip
 
 
 def test_overrides_are_merged_by_section():
