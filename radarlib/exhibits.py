@@ -151,8 +151,10 @@ def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
         return pd.DataFrame(
             [{"set": name, "method": method, "metric": m, **empty} for m in ("pixel_auroc", "pixel_ap")]
         )
-    seeds = study.scored_seeds(method)
-    runs = [pixel_histograms([study.maps(name, method, seed)[k] for k in with_mask], known) for seed in seeds]
+    runs = []
+    for seed in study.scored_seeds(method):
+        maps = study.maps(name, method, seed)
+        runs.append(pixel_histograms([maps[k] for k in with_mask], known))
     weights = stratified_weights(defective, evidence["bootstrap"], np.random.default_rng(0)).astype(np.float32)
     drawn = [pixel_metrics(np.tensordot(part, run, 1)) for run in runs for part in np.array_split(weights, 40)]
     rows = []
