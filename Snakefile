@@ -13,8 +13,8 @@ from pathlib import Path
 
 from radarlib.config import load_settings, typed
 from radarlib.errors import UserError
-from radarlib.score import METHODS, WITHOUT_MODEL
-from radarlib.study import data_root, seeds_of, study_sets
+from radarlib.layout import data_root, study_sets
+from radarlib.methods import METHODS, seeds_of
 from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
@@ -176,19 +176,20 @@ rule train:
 def score_inputs(wildcards):
     base = f"results/{wildcards.profile}/{wildcards.set}"
     model = f"{base}/seed{wildcards.seed}/model/model.safetensors"
-    source = METHODS[wildcards.method].split(":")[0].split(".")[1]
+    method = METHODS[wildcards.method]
     return {
         "data": f"{base}/images.npz",
-        "model": [] if wildcards.method in WITHOUT_MODEL else model,
-        "code": code("score", source),
+        "model": model if method.network == "trained" else [],
+        # Without the list of methods, or a new one would rescore all: `function` below is what a job takes from it.
+        "code": [file for file in code("score", method.module) if file != "radarlib/methods.py"],
     }
 
 
 def score_settings(wildcards):
     """What a method depends on: the network's settings unless it has none, and its own section."""
-    own = "reconstruction" if wildcards.method == "ddpm" else "radar"
-    network = () if wildcards.method == "raw" else ("diffusion", "unet", "training")
-    return sections(*network, own, "data", "compute")(wildcards)
+    method = METHODS[wildcards.method]
+    network = ("diffusion", "unet", "training") if method.network else ()
+    return sections(*network, method.section, "data", "compute")(wildcards)
 
 
 rule score:
@@ -202,6 +203,7 @@ rule score:
         "results/{profile}/{set}/logs/{method}-seed{seed}.log",
     params:
         settings=score_settings,
+        function=lambda wildcards: METHODS[wildcards.method].function,
         out=lambda wildcards, output: str(Path(output.features).parent),
         model=lambda wildcards, input: f"--model {Path(str(input.model)).parent}" if input.model else "",
     threads: threads_of

@@ -15,6 +15,7 @@ from radarlib import textures
 from radarlib.artifacts import write_csv, write_npz
 from radarlib.errors import UserError
 from radarlib.images import content_hash, list_images, read_image, read_mask
+from radarlib.layout import available_sets
 from radarlib.runtime import progress
 
 GOOD = "good"
@@ -84,11 +85,6 @@ def refuse_shared(train: Iterable[tuple[Path, np.ndarray]], test: Iterable[tuple
     for path, image in test:
         if (other := known.get(content_hash(image))) is not None:
             raise UserError(f"{path}: the same image is also the training image {other}; remove one of the two")
-
-
-def available_sets(root: Path) -> list[str]:
-    """Names of the folders under `root` in MVTec AD layout."""
-    return sorted(p.parent.parent.name for p in root.glob("*/train/good") if p.is_dir()) if root.is_dir() else []
 
 
 def _keep(paths: list[Path], limit: int | None, seed: int) -> list[Path]:

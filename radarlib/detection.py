@@ -8,17 +8,23 @@ import numpy as np
 import pandas as pd
 
 from radarlib.datasets import GOOD
+from radarlib.methods import METHODS
 from radarlib.metrics import DETECTION, bootstrap_metrics, detection_metrics, interval
 from radarlib.oneclass import OneClass
 from radarlib.study import Study
 from radarlib.tables import with_interval
 
-LABELS = {
-    "radar": "RADAR",
-    "ddpm": "DDPM (reconstruction)",
-    "raw": "control: raw image",
-    "untrained": "control: untrained network",
-}
+
+def fitted(
+    study: Study, name: str, method: str, seed: int, contamination: float | None = None
+) -> tuple[OneClass, pd.DataFrame, pd.DataFrame]:
+    """The classifier fitted on the training images' features, and the features of training and test images."""
+    options = study.settings["decision"]
+    table = study.features(name, method, seed)
+    train, test = (table[table["split"] == split].set_index(["image", "defect"]) for split in ("train", "test"))
+    train, test = train.drop(columns="split"), test.drop(columns="split")
+    classifier = OneClass(options["contamination"] if contamination is None else contamination, options["trees"], seed)
+    return classifier.fit(train.to_numpy()), train, test
 
 
 def decide(study: Study, name: str, method: str, seed: int, contamination: float | None = None) -> pd.DataFrame:
@@ -26,19 +32,14 @@ def decide(study: Study, name: str, method: str, seed: int, contamination: float
 
     The classifier is fitted on the training images' features; nothing here depends on a test label.
     """
-    options = study.settings["decision"]
-    features = study.features(name, method, seed)
-    columns = [c for c in features if c not in ("image", "split", "defect")]
-    train, test = (features[features["split"] == split] for split in ("train", "test"))
-    classifier = OneClass(options["contamination"] if contamination is None else contamination, options["trees"], seed)
-    classifier.fit(train[columns].to_numpy())
-    values = test[columns].to_numpy()
-    return test[["image", "defect"]].assign(
+    classifier, _, test = fitted(study, name, method, seed, contamination)
+    values = test.to_numpy()
+    return test.index.to_frame(index=False).assign(
         score=classifier.score(values), threshold=classifier.threshold, flagged=classifier.predict(values)
     )
 
 
-def detection_table(study: Study, methods: tuple[str, ...] = tuple(LABELS)) -> pd.DataFrame:
+def detection_table(study: Study, methods: tuple[str, ...] = tuple(METHODS)) -> pd.DataFrame:
     """`radar_table2_detection`: one row per set, method and metric.
 
     `ours` is the mean over seeds, `low` and `high` its bootstrap interval over test images, `sd` the spread
@@ -66,7 +67,7 @@ def detection_shown(table: pd.DataFrame) -> pd.DataFrame:
     """Table II as people read it: a row per set and method, "ours [interval] (paper)" per metric."""
     rows = []
     for (name, method), part in table.groupby(["set", "method"], sort=False):
-        cells = {"set": name, "method": LABELS[method]}
+        cells = {"set": name, "method": METHODS[method].label}
         for row in part.itertuples():
             paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
             cells[row.metric] = with_interval(row.ours, row.low, row.high) + paper
@@ -77,7 +78,7 @@ def detection_shown(table: pd.DataFrame) -> pd.DataFrame:
 def detection_caption(study: Study, table: pd.DataFrame) -> str:
     """What a reader must know of Table II: n, seeds, settings, and which sets were cut."""
     options = study.settings
-    runs = ", ".join(f"{LABELS[m]} {n}" for m, n in table.groupby("method", sort=False)["seeds"].first().items())
+    runs = ", ".join(f"{METHODS[m].label} {n}" for m, n in table.groupby("method", sort=False)["seeds"].first().items())
     limit, simulated = options["data"]["max_test"], options["data"]["counts"]
     real = [name for name in study.sets if name not in simulated]
     cut = (
@@ -107,11 +108,13 @@ def detection_verdicts(table: pd.DataFrame) -> list[str]:
                 if ours["high"] < rival["low"]
                 else "not clearly apart from"
             )
-            lines.append(f"{name}: RADAR (F1 {ours['ours']:.2f}) is {verdict} {LABELS[method]} ({rival['ours']:.2f})")
+            lines.append(
+                f"{name}: RADAR (F1 {ours['ours']:.2f}) is {verdict} {METHODS[method].label} ({rival['ours']:.2f})"
+            )
     return lines
 
 
-def recall_by_defect(study: Study, methods: tuple[str, ...] = tuple(LABELS)) -> pd.DataFrame:
+def recall_by_defect(study: Study, methods: tuple[str, ...] = tuple(METHODS)) -> pd.DataFrame:
     """Share of images called anomalous per set, defect type and method, mean over seeds ("good": false alarms)."""
     parts = []
     for name in study.sets:
@@ -121,6 +124,8 @@ def recall_by_defect(study: Study, methods: tuple[str, ...] = tuple(LABELS)) -> 
                 .groupby("defect", sort=False)["flagged"]
                 .mean()
             )
-            parts.append(flagged.rename(LABELS[method]).to_frame().assign(set=name).set_index("set", append=True))
+            parts.append(
+                flagged.rename(METHODS[method].label).to_frame().assign(set=name).set_index("set", append=True)
+            )
     table = pd.concat(parts).groupby(level=["set", "defect"], sort=False).first()
-    return table[[LABELS[m] for m in methods]].reset_index()
+    return table[[METHODS[m].label for m in methods]].reset_index()

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from radarlib import figures
 from radarlib.datasets import GOOD, ImageSet, periodicity
+from radarlib.detection import fitted
 from radarlib.metrics import interval, pixel_histograms, pixel_metrics, stratified_weights
-from radarlib.oneclass import OneClass
 from radarlib.patches import PatchSampler, positions
 from radarlib.probes import normality, predicted_noise
 from radarlib.radar import noise_map, sobel_features
@@ -89,15 +89,12 @@ def overview_pieces(study: Study, name: str, seed: int) -> dict:
     i = first_of_each_defect(data)[0]
     image = data.images[i]
     noise = noise_map(image, denoiser, options["t"], options["stride"], seed)
-    table = study.features(name, "radar", seed)
-    train, test = (table[table["split"] == split] for split in ("train", "test"))
-    decision = study.settings["decision"]
-    classifier = OneClass(decision["contamination"], decision["trees"], seed).fit(train[["global", "local"]].to_numpy())
+    classifier, train, test = fitted(study, name, "radar", seed)
     rows = positions(image.shape[0], denoiser.patch, options["stride"])[:3]
     columns = positions(image.shape[1], denoiser.patch, options["stride"])[:3]
     return {
         "image": image, "corners": [(r, c) for r in rows for c in columns], "patch": denoiser.patch, "noise": noise,
-        "s": sobel_features(noise, options)[0], "train": train, "test": test, "classifier": classifier, "highlight": data.index["image"][i],
+        "s": sobel_features(noise, options)[0], "train": train, "test": test.reset_index(), "classifier": classifier, "highlight": data.index["image"][i],
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy import stats
 
+from radarlib.methods import METHODS
 from radarlib.oneclass import OneClass
 
 WIDTH = 7.16  # in, two columns
@@ -248,9 +249,10 @@ def message(text: str) -> Figure:
     return fig
 
 
-def detection_figure(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
+def detection_figure(table: pd.DataFrame) -> Figure:
     """Table II at a glance: F1 and AUROC with intervals, a panel per metric, the paper's value as a star."""
     names = list(dict.fromkeys(table["set"]))
+    labels = {name: METHODS[name].label for name in dict.fromkeys(table["method"])}
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.34 * len(names) * len(labels) + 0.8), sharey=True)
     for ax, metric in zip(axes, ("f1", "auroc"), strict=True):
         part = table[table["metric"] == metric]
@@ -262,7 +264,7 @@ def detection_figure(table: pd.DataFrame, labels: dict[str, str]) -> Figure:
                 row, y = row.iloc[0], i * (len(labels) + 0.8) + j
                 colour = f"C{j}"
                 ax.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.5)
-                ax.plot(row["ours"], y, "os^D"[j % 4], color=colour, ms=4, label=label if i == 0 else None)
+                ax.plot(row["ours"], y, "os^Dv<>pPX*"[j % 11], color=colour, ms=4, label=label if i == 0 else None)
                 if not np.isnan(row["paper"]):
                     ax.plot(row["paper"], y, "*", color="k", ms=6, mew=0, label="paper" if i == 0 and j == 0 else None)
         ax.set(xlim=(-0.02, 1.02), xlabel={"f1": "F1", "auroc": "AUROC"}[metric])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +12,8 @@ from radarlib.artifacts import write_csv, write_json, write_npz
 from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
+from radarlib.methods import method as find_method
 from radarlib.runtime import progress
-
-METHODS = {
-    "radar": "radarlib.radar:score",
-    "ddpm": "radarlib.reconstruct:score",
-    "raw": "radarlib.radar:score_raw",
-    "untrained": "radarlib.radar:score",
-}
-"""Where each method's `score(image, denoiser, settings, seed) → map, features` stands. Named, not imported,
-so that the workflow knows which modules a method depends on."""
-
-WITHOUT_MODEL = ("raw", "untrained")
-
-
-def method_function(name: str) -> Callable:
-    if name not in METHODS:
-        raise UserError(f"unknown method {name!r}; there are: {', '.join(METHODS)}")
-    module, function = METHODS[name].split(":")
-    return getattr(import_module(module), function)
 
 
 def classifier_images(index: pd.DataFrame, limit: int | None, seed: int) -> np.ndarray:
@@ -51,11 +32,11 @@ def score_set(
     The method sees pixels only: neither labels nor masks. Leaves in `out`: `features.csv` (image, split,
     features), `maps.npz` (test images' maps, float16, laid end to end), `timing.json`.
     """
-    function = method_function(method)
-    denoiser = None
-    if method == "untrained":
+    chosen_method = find_method(method)
+    function, denoiser = chosen_method.load(), None
+    if chosen_method.network == "untrained":
         denoiser = Denoiser.untrained(settings, seed, settings["compute"]["device"])
-    elif method not in WITHOUT_MODEL:
+    elif chosen_method.network == "trained":
         if model is None:
             raise UserError(f"method {method!r} needs a trained model")
         denoiser = Denoiser.load(model, settings["compute"]["device"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import cache
 from io import BytesIO
@@ -14,50 +13,14 @@ from matplotlib.figure import Figure
 
 from radarlib.artifacts import provenance, write_bytes, write_csv, write_json
 from radarlib.config import load_settings
-from radarlib.datasets import ImageSet, available_sets
+from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
+from radarlib.layout import find_root, study_sets
+from radarlib.methods import METHODS, seeds_of
 from radarlib.runtime import resolve_device
 from radarlib.score import load_maps
 from radarlib.tables import to_latex, to_markdown
-
-
-def find_root(start: Path | None = None) -> Path:
-    """The repository's folder: the nearest one upwards that holds the Snakefile."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "Snakefile").is_file():
-            return folder
-    raise UserError(f"{here}: not inside the study's repository (no Snakefile here or above)")
-
-
-def data_root(root: Path) -> Path:
-    """Where data sets are found: $RADARLIB_DATA, or the repository's data/."""
-    return Path(os.environ.get("RADARLIB_DATA") or root / "data").expanduser().resolve()
-
-
-def study_sets(settings: dict, root: Path) -> list[str]:
-    """The data sets of a configuration, `all` spelled out. Raises UserError where there is none, or an unknown one."""
-    wanted, found = settings["data"]["sets"], available_sets(data_root(root))
-    if wanted == "all":
-        if not found:
-            raise UserError(
-                f"{data_root(root)}: no data set in MVTec AD layout here; put one there or set RADARLIB_DATA (see data/README.md)"
-            )
-        return found
-    known = [*settings["data"]["counts"], *found]
-    for name in [wanted] if isinstance(wanted, str) else wanted:
-        if name not in known:
-            raise UserError(
-                f"data.sets: unknown data set {name!r}; known here: {', '.join(known) or 'none'} (data sets are looked for in {data_root(root)})"
-            )
-    return [wanted] if isinstance(wanted, str) else wanted
-
-
-def seeds_of(method: str, settings: dict) -> list[int]:
-    """The seeds that a method scores with. The raw image's features have no random part, so one stands for all."""
-    runs = 1 if method == "raw" else None if method == "radar" else settings["baseline_runs"]
-    return settings["seeds"][:runs]
 
 
 class Study:
@@ -113,8 +76,8 @@ class Study:
         return seeds_of(method, self.settings)
 
     def decision_seeds(self, method: str) -> list[int]:
-        """The seeds of a method's decisions: the raw image has one set of features, but a forest per seed."""
-        return self.seeds if method == "raw" else self.scored_seeds(method)
+        """The seeds of a method's decisions: what is not random has one set of features, but a forest per seed."""
+        return self.scored_seeds(method) if METHODS[method].random else self.seeds
 
     def paper_values(self, exhibit: str) -> pd.DataFrame:
         """The values that the paper prints, from `data/paper/`; the simulated `tiles` stand in for MVTec's `tile`."""

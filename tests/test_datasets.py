@@ -3,8 +3,9 @@ import pytest
 from conftest import write_png
 
 from radarlib.config import resolve
-from radarlib.datasets import ImageSet, available_sets, periodicity, prepare, read_mvtec
+from radarlib.datasets import ImageSet, periodicity, prepare, read_mvtec
 from radarlib.errors import UserError
+from radarlib.layout import available_sets
 from radarlib.textures import print_image, tile_image
 
 

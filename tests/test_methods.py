@@ -11,8 +11,9 @@ from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.errors import UserError
 from radarlib.features import sobel_map
+from radarlib.methods import METHODS, method
 from radarlib.runtime import image_generator, resolve_device, resolve_precision
-from radarlib.score import METHODS, classifier_images, load_maps, method_function, score_set
+from radarlib.score import classifier_images, load_maps, score_set
 
 
 class Perfect(torch.nn.Module):
@@ -103,9 +104,9 @@ def test_classifier_images_are_training_images_drawn_once(mvtec, settings):
 
 
 def test_every_method_can_be_found_and_others_are_refused():
-    assert all(callable(method_function(name)) for name in METHODS)
+    assert all(callable(entry.load()) for entry in METHODS.values())
     with pytest.raises(UserError, match="unknown method 'radr'; there are: radar, ddpm"):
-        method_function("radr")
+        method("radr")
 
 
 def test_devices():

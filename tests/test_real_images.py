@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from radarlib.config import resolve
-from radarlib.datasets import available_sets, read_mvtec
+from radarlib.datasets import read_mvtec
 from radarlib.detector import Detector, detect, fit
 from radarlib.images import read_image
+from radarlib.layout import available_sets
 
 ROOT = Path(os.environ.get("RADARLIB_DATA", "nowhere"))
 SETS = available_sets(ROOT)
