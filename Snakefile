@@ -14,7 +14,7 @@ from pathlib import Path
 from radarlib.config import load_settings, typed
 from radarlib.errors import UserError
 from radarlib.layout import data_root, study_sets
-from radarlib.methods import METHODS, seeds_of
+from radarlib.methods import METHODS, MODELS, model_settings, seeds_of
 from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
@@ -40,6 +40,7 @@ EXHIBITS = {
 }
 # notebook → the methods whose artefacts it reads, and whether it reads trained denoisers
 METHODS_READ = {"03_radar": ["radar", "raw", "untrained"], "04_detection": list(METHODS)}
+NETWORK = ("diffusion", "noise", "unet", "training")  # settings that a denoiser depends on
 MODELS_READ = {"02_diffusion", "03_radar"}
 
 
@@ -48,6 +49,7 @@ wildcard_constraints:
     set=r"[^/]+",
     seed=r"\d+",
     method="|".join(METHODS),
+    model="|".join(MODELS),
     notebook="|".join(EXHIBITS),
 
 
@@ -97,7 +99,7 @@ def notebook_inputs(wildcards):
     base, seeds = f"results/{profile}", settings(profile)["seeds"]
     files = [f"{base}/{s}/images.npz" for s in sets(profile)]
     if notebook in MODELS_READ:
-        files += [f"{base}/{s}/seed{k}/model/model.safetensors" for s in sets(profile) for k in seeds]
+        files += [f"{base}/{s}/seed{k}/models/gaussian/model.safetensors" for s in sets(profile) for k in seeds]
     files += [
         f"{base}/{s}/seed{k}/{method}/features.csv"
         for s in sets(profile)
@@ -151,35 +153,40 @@ rule data:
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
+def train_settings(wildcards):
+    chosen = model_settings(settings(wildcards.profile), wildcards.model)
+    return json.dumps({name: chosen[name] for name in (*NETWORK, "compute")})
+
+
 rule train:
-    message: "train: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
+    message: "train: {wildcards.set}, {wildcards.model} noise, seed {wildcards.seed} ({wildcards.profile})"
     input:
         data="results/{profile}/{set}/images.npz",
         code=code("train"),
     output:
-        weights="results/{profile}/{set}/seed{seed}/model/model.safetensors",
-        meta="results/{profile}/{set}/seed{seed}/model/model.json",
-        loss="results/{profile}/{set}/seed{seed}/model/loss.csv",
+        weights="results/{profile}/{set}/seed{seed}/models/{model}/model.safetensors",
+        meta="results/{profile}/{set}/seed{seed}/models/{model}/model.json",
+        loss="results/{profile}/{set}/seed{seed}/models/{model}/loss.csv",
     log:
-        "results/{profile}/{set}/logs/train-seed{seed}.log",
+        "results/{profile}/{set}/logs/train-{model}-seed{seed}.log",
     params:
-        settings=sections("diffusion", "unet", "training", "compute"),
+        settings=train_settings,
         out=lambda wildcards, output: str(Path(output.weights).parent),
     threads: threads_of
     resources:
         gpu=1,
     shell:
         "python -m radarlib train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
-        " --label '{wildcards.set} seed {wildcards.seed}: training' --settings {params.settings:q} 2>&1 | tee {log}"
+        " --label '{wildcards.set} seed {wildcards.seed}: training with {wildcards.model} noise' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 def score_inputs(wildcards):
     base = f"results/{wildcards.profile}/{wildcards.set}"
-    model = f"{base}/seed{wildcards.seed}/model/model.safetensors"
     method = METHODS[wildcards.method]
+    model = f"{base}/seed{wildcards.seed}/models/{method.model}/model.safetensors"
     return {
         "data": f"{base}/images.npz",
-        "model": model if method.network == "trained" else [],
+        "model": model if method.trained else [],
         # Without the list of methods, or a new one would rescore all: `function` below is what a job takes from it.
         "code": [file for file in code("score", method.module) if file != "radarlib/methods.py"],
     }
@@ -188,8 +195,8 @@ def score_inputs(wildcards):
 def score_settings(wildcards):
     """What a method depends on: the network's settings unless it has none, and its own section."""
     method = METHODS[wildcards.method]
-    network = ("diffusion", "unet", "training") if method.network else ()
-    return sections(*network, method.section, "data", "compute")(wildcards)
+    network = NETWORK if method.trained or method.model == "untrained" else ()
+    return sections(*network, *method.sections, "data", "compute")(wildcards)
 
 
 rule score:

@@ -83,9 +83,9 @@ def bench(settings: dict, device: str = "auto", repeats: int = 15) -> pd.DataFra
     one_small = [
         _seconds(lambda: radar.noise_map(small, denoiser, 1, stride, 0, batch), denoiser.device) for _ in range(5)
     ]
-    times_250 = list(range(start, -1, -1))
+    chain_250 = reconstruct.ancestral(denoiser, list(range(start, -1, -1)))
     full = [
-        _seconds(lambda: reconstruct.reconstruct(small, denoiser, times_250, stride, 0, batch), denoiser.device)
+        _seconds(lambda: reconstruct.reconstruct(small, denoiser, chain_250, stride, 0, batch), denoiser.device)
         for _ in range(3)
     ]
     for what, value in (

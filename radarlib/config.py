@@ -29,12 +29,12 @@ def _with_defaults(schema: dict, value: Any) -> Any:
     return value
 
 
-def _merge(base: dict, over: dict) -> dict:
+def merge(base: dict, over: dict) -> dict:
     """`over` on top of `base`; sections are merged, all other values replaced."""
     merged = dict(base)
     for key, value in over.items():
         merged[key] = (
-            _merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
+            merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
         )
     return merged
 
@@ -88,6 +88,8 @@ def resolve(values: dict, source: str = "settings") -> dict:
     for key, value, top in (
         ("radar.t", settings["radar"]["t"], steps),
         ("reconstruction.t_start", start, steps),
+        ("diffusionad.t_small", settings["diffusionad"]["t_small"], steps),
+        ("diffusionad.t_big", settings["diffusionad"]["t_big"], steps),
         ("reconstruction.reverse_steps", settings["reconstruction"]["reverse_steps"], start),
     ):
         if value > top:
@@ -113,4 +115,4 @@ def load_settings(path: Path | None = None, overrides: dict | None = None) -> di
             raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
         if not isinstance(values, dict):
             raise UserError(f"{path}: a mapping of keys to values was expected")
-    return resolve(_merge(values, overrides or {}), str(path or "settings"))
+    return resolve(merge(values, overrides or {}), str(path or "settings"))

@@ -13,17 +13,21 @@ from torch import Tensor
 from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_json
 from radarlib.diffusion import Schedule
 from radarlib.errors import UserError
+from radarlib.noise import Noise, make_noise
 from radarlib.runtime import autocast, resolve_device, resolve_precision
 from radarlib.unet import UNet
 
-FORMAT = 1  # of a model directory; raised when an older radarlib could not read a newer one
+FORMAT = 2  # of a model directory; raised when an older radarlib could not read a newer one
+
+SECTIONS = ("diffusion", "noise", "unet", "training")
+"""Of a configuration: what a trained network depends on."""
 
 
 @dataclass
 class Denoiser:
-    """ε_θ on a device, with the schedule that it was trained for.
+    """ε_θ on a device, with the schedule and the noise that it was trained for.
 
-    `settings` holds the sections `diffusion`, `unet` and `training` of a configuration.
+    `settings` holds the SECTIONS of a configuration.
     """
 
     net: UNet
@@ -38,6 +42,10 @@ class Denoiser:
     @property
     def schedule(self) -> Schedule:
         return Schedule(**self.settings["diffusion"])
+
+    @property
+    def noise(self) -> Noise:
+        return make_noise(self.settings["noise"])
 
     def eps(self, x_t: Tensor, t: int) -> Tensor:
         """ε_θ(x_t, t): patches (N, 1, H, W) → predicted noise of the same shape, float32."""
@@ -60,7 +68,7 @@ class Denoiser:
         """Write `model.safetensors` and `model.json` (with `facts`); neither executes anything when it is loaded."""
         weights = save({name: tensor.cpu().contiguous() for name, tensor in self.net.state_dict().items()})
         write_bytes(directory / "model.safetensors", weights)
-        sections = {key: self.settings[key] for key in ("diffusion", "unet", "training")}
+        sections = {key: self.settings[key] for key in SECTIONS}
         write_json(
             directory / "model.json", {"format": FORMAT, "sha256": sha256_bytes(weights), "settings": sections, **facts}
         )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from radarlib import figures
 from radarlib.datasets import GOOD, ImageSet, periodicity
 from radarlib.detection import fitted
-from radarlib.metrics import interval, pixel_histograms, pixel_metrics, stratified_weights
+from radarlib.metrics import PIXEL, interval, pixel_histograms, pixel_metrics, stratified_weights
 from radarlib.patches import PatchSampler, positions
 from radarlib.probes import normality, predicted_noise
 from radarlib.radar import noise_map, sobel_features
@@ -145,9 +145,7 @@ def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
     if not defective.any():
         reason = "no defective test image has a mask"
         empty = {"ours": np.nan, "low": np.nan, "high": np.nan, **counts, "why_absent": reason}
-        return pd.DataFrame(
-            [{"set": name, "method": method, "metric": m, **empty} for m in ("pixel_auroc", "pixel_ap")]
-        )
+        return pd.DataFrame([{"set": name, "method": method, "metric": m, **empty} for m in PIXEL])
     runs = []
     for seed in study.scored_seeds(method):
         maps = study.maps(name, method, seed)
@@ -155,7 +153,7 @@ def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
     weights = stratified_weights(defective, evidence["bootstrap"], np.random.default_rng(0)).astype(np.float32)
     drawn = [pixel_metrics(np.tensordot(part, run, 1)) for run in runs for part in np.array_split(weights, 40)]
     rows = []
-    for metric in ("pixel_auroc", "pixel_ap"):
+    for metric in PIXEL:
         ours = float(np.mean([pixel_metrics(run.sum(axis=0))[metric] for run in runs]))
         resamples = np.concatenate([values[metric] for values in drawn]).reshape(len(runs), -1).mean(axis=0)
         low, high = interval(resamples, evidence["level"])

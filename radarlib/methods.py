@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Literal
 
+from radarlib.config import merge
 from radarlib.errors import UserError
+
+MODELS: dict[str, dict] = {"gaussian": {}, "simplex": {"noise": {"kind": "simplex"}}}
+"""The denoisers that the study trains: what of a configuration each changes."""
 
 
 @dataclass(frozen=True)
@@ -15,43 +19,66 @@ class Method:
     """One row of the detection table.
 
     label : as tables and figures name it.
-    function : "module:name" of `score(image, denoiser, settings, seed) → map, features`; named, not imported, so that
+    function : "module:name" of `score(image, model, settings, seed) → map, features`; named, not imported, so that
         the workflow knows which modules a method depends on and reads this list without loading PyTorch.
-    network : the denoiser that it is given.
-    section : of the settings that is its own.
+    sections : of the settings that are its own.
+    model : what it is given: a denoiser of MODELS, an untrained one, what the module's `fit(images, settings, seed)`
+        returns, or nothing.
     random : whether its map and features depend on the seed.
     """
 
     label: str
     function: str
-    network: Literal["trained", "untrained", None]
-    section: str
+    sections: tuple[str, ...]
+    model: Literal["gaussian", "simplex", "untrained", "fit", None]
     random: bool = True
 
     @property
     def module(self) -> str:
         return self.function.split(":")[0]
 
+    @property
+    def trained(self) -> bool:
+        return self.model in MODELS
+
     def load(self) -> Callable:
-        module, name = self.function.split(":")
-        return getattr(import_module(f"radarlib.{module}"), name)
+        return getattr(import_module(f"radarlib.{self.module}"), self.function.split(":")[1])
+
+    def load_fit(self) -> Callable:
+        return import_module(f"radarlib.{self.module}").fit
 
 
 METHODS = {
-    "radar": Method("RADAR", "radar:score", "trained", "radar"),
-    "ddpm": Method("DDPM (reconstruction)", "reconstruct:score", "trained", "reconstruction"),
-    "raw": Method("control: raw image", "radar:score_raw", None, "radar", random=False),
-    "untrained": Method("control: untrained network", "radar:score", "untrained", "radar"),
+    "radar": Method("RADAR", "radar:score", ("radar",), "gaussian"),
+    "ddpm": Method("DDPM", "reconstruct:score", ("reconstruction",), "gaussian"),
+    "anoddpm": Method("AnoDDPM", "reconstruct:score", ("reconstruction",), "simplex"),
+    "diffusionad": Method("DiffusionAD", "reconstruct:score_one_step", ("reconstruction", "diffusionad"), "gaussian"),
+    "ba": Method("B&A", "bui_apley:score", ("bui_apley",), "fit"),
+    "lf": Method("L&F", "caltanissetta:score", ("caltanissetta",), "fit"),
+    "rpca": Method("RPCA", "lowrank:score_rpca", ("lowrank",), None, random=False),
+    "ssd": Method("smooth-sparse", "lowrank:score_smooth_sparse", ("lowrank",), None, random=False),
+    "psd": Method("periodic-sparse", "lowrank:score_periodic_sparse", ("lowrank",), None, random=False),
+    "raw": Method("control: raw image", "radar:score_raw", ("radar",), None, random=False),
+    "untrained": Method("control: untrained network", "radar:score", ("radar",), "untrained"),
 }
 
 
 def method(name: str) -> Method:
-    if name not in METHODS:
-        raise UserError(f"unknown method {name!r}; there are: {', '.join(METHODS)}")
-    return METHODS[name]
+    """A method by its name; "radar@simplex" is RADAR with another denoiser of MODELS."""
+    base, _, model = name.partition("@")
+    if base not in METHODS or (model and model not in MODELS):
+        raise UserError(
+            f"unknown method {name!r}; there are: {', '.join(METHODS)}, and with @ one of {', '.join(MODELS)}"
+        )
+    return replace(METHODS[base], model=model) if model else METHODS[base]
 
 
 def seeds_of(name: str, settings: dict) -> list[int]:
     """The seeds that a method scores with; one stands for all where no part of it is random."""
     runs = None if name == "radar" else settings["baseline_runs"]
     return settings["seeds"][: runs if method(name).random else 1]
+
+
+def model_settings(settings: dict, model: str) -> dict:
+    """The configuration that a denoiser of MODELS is trained with."""
+    return merge(settings, MODELS[model])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from skimage.measure import label
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
@@ -69,35 +70,54 @@ def interval(values: np.ndarray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
+PIXEL = ("pixel_auroc", "pixel_ap", "pro", "best_f1")
+PRO_LIMIT = 0.3  # false-positive rate up to which PRO is integrated (Bergmann et al. 2020)
+
+
 def pixel_histograms(maps: list[np.ndarray], masks: list[np.ndarray], bins: int = 4096) -> np.ndarray:
-    """Counts of normal and defective pixels per level of the map, (images, 2, bins).
+    """Counts of pixels per level of the map, (images, 3, bins): normal, defective, and shares of defect regions.
 
     maps : (H, W) float16, not negative; masks : (H, W) bool. A float16 has few values: levels are the ranks of
-    its bit patterns (which sort like the values) that occur, merged to at most `bins` of about equal count.
+    its bit patterns (which sort like the values) that occur, merged to at most `bins` of about equal count. Regions are
+    8-connected; each adds up to 1 over the levels.
     """
     bits = [np.abs(values.astype(np.float16)).view(np.uint16) for values in maps]
     total = np.sum([np.bincount(b.ravel(), minlength=2**16) for b in bits], axis=0)
     level = np.minimum((np.cumsum(total) - total) * bins // total.sum(), bins - 1)
-    return np.stack(
-        [
-            [np.bincount(level[b[m == kind]], minlength=bins) for kind in (False, True)]
-            for b, m in zip(bits, masks, strict=True)
-        ]
-    )
+    result = np.zeros((len(maps), 3, bins))
+    for counts, b, mask in zip(result, bits, masks, strict=True):
+        found, regions = level[b], label(mask, connectivity=2)
+        sizes = np.bincount(regions.ravel())
+        counts[0] = np.bincount(found[~mask], minlength=bins)
+        counts[1] = np.bincount(found[mask], minlength=bins)
+        counts[2] = np.bincount(found[mask], 1 / sizes[regions[mask]], minlength=bins)
+    return result
 
 
 def pixel_metrics(histogram: np.ndarray) -> dict[str, np.ndarray]:
-    """Pixel AUROC and average precision (scikit-learn's definitions) from counts of pixels per level.
+    """Pixel AUROC and average precision (scikit-learn's definitions), PRO and the best F1 of any threshold.
 
-    histogram : (…, 2, bins), normal and defective pixels per level, levels ascending; returns arrays of shape (…),
-    NaN where one of the two kinds is missing.
+    histogram : (…, 3, bins) of `pixel_histograms`, levels ascending; returns arrays of shape (…), NaN where normal or
+    defective pixels are missing. PRO is the mean share of a defect region that is found, integrated over the
+    false-positive rate up to PRO_LIMIT and divided by it.
     """
-    normal, defective = (histogram[..., k, ::-1].astype(float) for k in (0, 1))  # the highest level first
-    fp, tp = normal.cumsum(-1), defective.cumsum(-1)
+    normal, defective, regions = (histogram[..., k, ::-1].astype(float) for k in range(3))  # the highest level first
+    fp, tp, found = normal.cumsum(-1), defective.cumsum(-1), regions.cumsum(-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         total = fp[..., -1] * tp[..., -1]
-        auroc = (normal * (tp - defective / 2)).sum(-1) / total
         precision = np.nan_to_num(tp / (tp + fp))
-        ap = (defective * precision).sum(-1) / tp[..., -1]
-    missing = total == 0
-    return {"pixel_auroc": np.where(missing, np.nan, auroc), "pixel_ap": np.where(missing, np.nan, ap)}
+        values = {
+            "pixel_auroc": (normal * (tp - defective / 2)).sum(-1) / total,
+            "pixel_ap": (defective * precision).sum(-1) / tp[..., -1],
+            "pro": _area_to(PRO_LIMIT, fp / fp[..., -1:], found / found[..., -1:]) / PRO_LIMIT,
+            "best_f1": np.max(2 * tp / (tp[..., -1:] + tp + fp), axis=-1),
+        }
+    return {name: np.where(total == 0, np.nan, value) for name, value in values.items()}
+
+
+def _area_to(limit: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Area from 0 to `limit` below the line through (0, 0) and the points (x, y), x ascending along the last axis."""
+    x, y = (np.concatenate([np.zeros((*v.shape[:-1], 1)), v], axis=-1) for v in (x, y))
+    start, width, rise = x[..., :-1], np.diff(x), np.diff(y)
+    part = np.clip((limit - start) / np.where(width > 0, width, 1), 0, 1)  # of each segment that lies before the limit
+    return (part * width * (y[..., :-1] + part * rise / 2)).sum(-1)

@@ -24,9 +24,9 @@ def noise_map(image: np.ndarray, denoiser: Denoiser, t: int, stride: int, seed: 
     (H, W) float32, the predicted noise: about unit variance at large t, smaller at t = 1, where most of the
     noise cannot be told from the image's own.
     """
-    x_0 = torch.from_numpy(image)
-    eps = torch.randn(x_0.shape, generator=image_generator(image, seed))
-    x_t = denoiser.schedule.forward(x_0[None], torch.tensor([t]), eps[None])[0].to(denoiser.device)
+    x_0 = torch.from_numpy(image)[None, None]
+    eps = denoiser.noise(tuple(x_0.shape), image_generator(image, seed))
+    x_t = denoiser.schedule.forward(x_0, torch.tensor([t]), eps)[0, 0].to(denoiser.device)
     return overlap_average(x_t, denoiser.patch, stride, batch, lambda x: denoiser.eps(x, t)).cpu().numpy()
 
 

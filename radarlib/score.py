@@ -32,14 +32,16 @@ def score_set(
     The method sees pixels only: neither labels nor masks. Leaves in `out`: `features.csv` (image, split,
     features), `maps.npz` (test images' maps, float16, laid end to end), `timing.json`.
     """
-    chosen_method = find_method(method)
-    function, denoiser = chosen_method.load(), None
-    if chosen_method.network == "untrained":
-        denoiser = Denoiser.untrained(settings, seed, settings["compute"]["device"])
-    elif chosen_method.network == "trained":
+    entry, device = find_method(method), settings["compute"]["device"]
+    function, given = entry.load(), None
+    if entry.trained:
         if model is None:
             raise UserError(f"method {method!r} needs a trained model")
-        denoiser = Denoiser.load(model, settings["compute"]["device"])
+        given = Denoiser.load(model, device)
+    elif entry.model == "untrained":
+        given = Denoiser.untrained(settings, seed, device)
+    elif entry.model == "fit":
+        given = entry.load_fit()(data.train_images, settings, seed)
     chosen = [
         *classifier_images(data.index, settings["data"]["max_classifier"], settings["data"]["seed"]),
         *data.where("test"),
@@ -47,7 +49,7 @@ def score_set(
     rows, maps = [], []
     started = time.monotonic()
     for i in progress(chosen, desc=label, unit="image"):
-        anomaly_map, features = function(data.images[i], denoiser, settings, seed)
+        anomaly_map, features = function(data.images[i], given, settings, seed)
         rows.append({"image": data.index["image"][i], "split": data.index["split"][i], **features})
         if rows[-1]["split"] == "test":
             maps.append(anomaly_map.astype(np.float16))

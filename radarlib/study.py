@@ -55,11 +55,10 @@ class Study:
         self.path(name, "images.csv")
         return ImageSet.load(self.path(name, "images.npz"))
 
-    def denoiser(self, name: str, seed: int) -> Denoiser:
-        self.path(name, f"seed{seed}", "model", "model.safetensors")
-        return Denoiser.load(
-            self.path(name, f"seed{seed}", "model", "model.json").parent, self.settings["compute"]["device"]
-        )
+    def denoiser(self, name: str, seed: int, model: str = "gaussian") -> Denoiser:
+        weights = self.path(name, f"seed{seed}", "models", model, "model.safetensors")
+        self.path(name, f"seed{seed}", "models", model, "model.json")
+        return Denoiser.load(weights.parent, self.settings["compute"]["device"])
 
     def features(self, name: str, method: str, seed: int) -> pd.DataFrame:
         """Features of one method, joined with what is known of each image (`split`, `defect`)."""

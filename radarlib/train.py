@@ -15,7 +15,6 @@ from safetensors.torch import load, save
 
 from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_csv, write_json
 from radarlib.denoiser import Denoiser, settings_key
-from radarlib.diffusion import Schedule
 from radarlib.patches import PatchSampler
 from radarlib.runtime import autocast, progress
 
@@ -35,7 +34,7 @@ class Trainer:
         self.net, self.device, self.dtype = start.net.train(), start.device, start.dtype
         self.ema = copy.deepcopy(self.net)
         self.sampler = PatchSampler(images, self.options["patch"])
-        self.schedule = Schedule(**settings["diffusion"])
+        self.schedule, self.noise = start.schedule, start.noise
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.options["lr"])
         self.generator = torch.Generator().manual_seed(seed)
         self.losses: list[float] = []
@@ -53,7 +52,7 @@ class Trainer:
         n = self.options["batch"]
         x_0 = self.sampler.sample(n, self.generator)
         t = torch.randint(1, self.schedule.steps + 1, (n,), generator=self.generator)
-        eps = torch.randn(x_0.shape, generator=self.generator)
+        eps = self.noise(tuple(x_0.shape), self.generator)
         x_t = self.schedule.forward(x_0, t, eps)
         with autocast(self.device, self.dtype):
             loss = torch.nn.functional.mse_loss(self.net(x_t.to(self.device), t.to(self.device)), eps.to(self.device))

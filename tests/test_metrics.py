@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from radarlib.metrics import DETECTION, bootstrap_metrics, detection_metrics, interval, pixel_histograms, pixel_metrics
 
@@ -72,3 +74,27 @@ def test_pixel_metrics_are_scikit_learns_on_the_pixels():
 def test_pixel_metrics_without_defects_are_missing():
     histogram = pixel_histograms([np.ones((4, 4), np.float16)], [np.zeros((4, 4), bool)]).sum(axis=0)
     assert np.isnan(pixel_metrics(histogram)["pixel_auroc"])
+
+
+def test_pro_is_the_reference_value():
+    """anomalib's 0.330468 for these maps (see tests/reference); ours goes through float16 and levels."""
+    with np.load(Path(__file__).with_name("reference") / "pro.npz") as data:
+        maps, masks = list(data["maps"] - data["maps"].min()), list(data["masks"])
+    found = pixel_metrics(pixel_histograms(maps, masks, bins=2**16).sum(axis=0))
+    assert found["pro"] == pytest.approx(0.33046767, abs=1e-3)
+    assert found["pixel_auroc"] == pytest.approx(0.67100858, abs=1e-3)
+    assert found["pixel_ap"] == pytest.approx(0.29566055, abs=1e-3)
+
+
+def test_each_region_counts_the_same_in_pro():
+    mask = np.zeros((40, 40), bool)
+    mask[:20, :20] = mask[30, 30] = True  # a large region that is found, and a single pixel that is not
+    found = pixel_metrics(pixel_histograms([mask * np.float16(1) * (np.arange(40) < 25)], [mask]).sum(axis=0))
+    assert found["pro"] == pytest.approx(0.5 + 0.5 * 0.3 / 2, abs=1e-6)  # ties: the rest comes in one straight line
+
+
+def test_best_f1_is_that_of_the_best_threshold():
+    maps, masks = [RNG.random((20, 20)).astype(np.float16)], [RNG.random((20, 20)) < 0.2]
+    found = pixel_metrics(pixel_histograms(maps, masks, bins=2**16).sum(axis=0))
+    best = max(f1_score(masks[0].ravel(), maps[0].ravel() >= level) for level in np.unique(maps[0]))
+    assert found["best_f1"] == pytest.approx(best)

@@ -1,0 +1,90 @@
+"""The noise that the forward process adds: Gaussian (RADAR Eq. 1) or simplex (AnoDDPM, Wyatt et al. 2022).
+
+Every kind is called with a shape (N, 1, H, W) and a CPU generator and returns independent fields of zero mean and
+unit variance, so that the equations of `diffusion` hold for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import torch
+from opensimplex import OpenSimplex
+from torch import Tensor
+
+Noise = Callable[[tuple[int, ...], torch.Generator], Tensor]
+
+BANK = 64, 256  # simplex fields drawn beforehand, and their side in px
+
+
+def gaussian(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator)
+
+
+def simplex_fields(
+    n: int, height: int, width: int, octaves: int, persistence: float, frequency: float, seed: int
+) -> np.ndarray:
+    """Fractal simplex noise as AnoDDPM makes it: n slices of one 3-D field, (n, height, width) float32.
+
+    Octave k has features of frequency / 2ᵏ px and amplitude persistenceᵏ. The slices lie ten features of the first
+    octave apart, so they are independent. Not standardised.
+    """
+    source = OpenSimplex(seed)
+    total = np.zeros((n, height, width))
+    for k in range(octaves):
+        size = frequency / 2**k
+        # the noise is zero at whole numbers of features: start elsewhere
+        y, x, z = (
+            np.arange(count) * step / size + 0.37 for count, step in ((height, 1), (width, 1), (n, 10 * frequency))
+        )
+        total += persistence**k * source.noise3array(x, y, z)
+    return total.astype(np.float32)
+
+
+@cache
+def _bank(octaves: int, persistence: float, frequency: float) -> tuple[Tensor, float, float]:
+    fields = simplex_fields(BANK[0], BANK[1], BANK[1], octaves, persistence, frequency, seed=0)
+    mean, sd = float(fields.mean()), float(fields.std())
+    return torch.from_numpy((fields - mean) / sd), mean, sd
+
+
+def crops(bank: Tensor, n: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """n windows of `bank` (fields, S, S) at random places, mirrored and transposed at random: (n, 1, height, width)."""
+    count, side, _ = bank.shape
+    field, top, left, down, right, turn = (
+        torch.randint(high, (n, 1, 1), generator=generator)
+        for high in (count, side - height + 1, side - width + 1, 2, 2, 2)
+    )
+    i, j = torch.arange(height)[:, None], torch.arange(width)
+    row = top + torch.where(down == 1, i, height - 1 - i)
+    column = left + torch.where(right == 1, j, width - 1 - j)
+    row, column = torch.where(turn == 1, column, row), torch.where(turn == 1, row, column)
+    return bank.flatten()[(field * side + row) * side + column][:, None]
+
+
+def simplex(octaves: int, persistence: float, frequency: float) -> Noise:
+    """Simplex noise with one mean and variance for all fields; a single field keeps its own low frequencies.
+
+    Fields of up to 256 px are windows of 64 larger ones made once, which costs a patch next to nothing; larger fields
+    are made directly.
+    """
+
+    def draw(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        n, _, height, width = shape
+        bank, mean, sd = _bank(octaves, persistence, frequency)
+        if max(height, width) <= BANK[1]:
+            return crops(bank, n, height, width, generator)
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        fields = simplex_fields(n, height, width, octaves, persistence, frequency, seed)
+        return torch.from_numpy((fields - mean) / sd)[:, None]
+
+    return draw
+
+
+def make_noise(options: dict) -> Noise:
+    """The noise of a configuration's `noise` section."""
+    if options["kind"] == "gaussian":
+        return gaussian
+    return simplex(options["octaves"], options["persistence"], options["frequency"])
