@@ -14,7 +14,7 @@ from pathlib import Path
 from radarlib.config import load_settings, typed
 from radarlib.errors import UserError
 from radarlib.layout import data_root, study_sets
-from radarlib.methods import METHODS, MODELS, model_settings, seeds_of
+from radarlib.methods import METHODS, MODELS, method, model_settings, seeds_of
 from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
@@ -48,7 +48,7 @@ wildcard_constraints:
     profile=r"[^/]+",
     set=r"[^/]+",
     seed=r"\d+",
-    method="|".join(METHODS),
+    method=rf"({'|'.join(METHODS)})(@({'|'.join(MODELS)}))?",
     model="|".join(MODELS),
     notebook="|".join(EXHIBITS),
 
@@ -101,10 +101,10 @@ def notebook_inputs(wildcards):
     if notebook in MODELS_READ:
         files += [f"{base}/{s}/seed{k}/models/gaussian/model.safetensors" for s in sets(profile) for k in seeds]
     files += [
-        f"{base}/{s}/seed{k}/{method}/features.csv"
+        f"{base}/{s}/seed{k}/{m}/features.csv"
         for s in sets(profile)
-        for method in METHODS_READ.get(notebook, [])
-        for k in seeds_of(method, settings(profile))
+        for m in METHODS_READ.get(notebook, [])
+        for k in seeds_of(m, settings(profile))
     ]
     return files
 
@@ -182,21 +182,24 @@ rule train:
 
 def score_inputs(wildcards):
     base = f"results/{wildcards.profile}/{wildcards.set}"
-    method = METHODS[wildcards.method]
-    model = f"{base}/seed{wildcards.seed}/models/{method.model}/model.safetensors"
+    entry = method(wildcards.method)
+    model = f"{base}/seed{wildcards.seed}/models/{entry.model}/model.safetensors"
     return {
         "data": f"{base}/images.npz",
-        "model": model if method.trained else [],
+        "model": model if entry.trained else [],
         # Without the list of methods, or a new one would rescore all: `function` below is what a job takes from it.
-        "code": [file for file in code("score", method.module) if file != "radarlib/methods.py"],
+        "code": [file for file in code("score", entry.module) if file != "radarlib/methods.py"],
     }
 
 
 def score_settings(wildcards):
     """What a method depends on: the network's settings unless it has none, and its own section."""
-    method = METHODS[wildcards.method]
-    network = NETWORK if method.trained or method.model == "untrained" else ()
-    return sections(*network, *method.sections, "data", "compute")(wildcards)
+    entry = method(wildcards.method)
+    chosen = settings(wildcards.profile)
+    if entry.trained:
+        chosen = model_settings(chosen, entry.model)
+    network = NETWORK if entry.trained or entry.model == "untrained" else ()
+    return json.dumps({name: chosen[name] for name in (*network, *entry.sections, "data", "compute")})
 
 
 rule score:
@@ -210,7 +213,7 @@ rule score:
         "results/{profile}/{set}/logs/{method}-seed{seed}.log",
     params:
         settings=score_settings,
-        function=lambda wildcards: METHODS[wildcards.method].function,
+        function=lambda wildcards: method(wildcards.method).function,
         out=lambda wildcards, output: str(Path(output.features).parent),
         model=lambda wildcards, input: f"--model {Path(str(input.model)).parent}" if input.model else "",
     threads: threads_of

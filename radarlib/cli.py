@@ -18,6 +18,7 @@ def _settings(args: argparse.Namespace) -> dict:
     over: dict = {}
     for option, (section, key) in {
         "steps": ("training", "steps"), "image_size": ("data", "image_size"), "contamination": ("decision", "contamination"),
+        "false_alarm_rate": ("decision", "false_alarm_rate"),
     }.items():  # fmt: skip
         if getattr(args, option, None) is not None:
             over.setdefault(section, {})[key] = getattr(args, option)
@@ -29,10 +30,14 @@ def _fit(args: argparse.Namespace) -> int:
 
     settings = _settings(args)
     detector = fit(args.good, args.out, settings, args.seed, args.device or settings["compute"]["device"])
-    flagged = int(detector.decision.predict(detector.features).sum())
+    flagged, n = int(detector.decision.predict(detector.features).sum()), len(detector.features)
     print(
-        f"{args.out}: fitted; {flagged} of {len(detector.features)} training images lie above the threshold {detector.decision.threshold:.4f}"
+        f"{args.out}: fitted; {flagged} of {n} training images lie above the threshold {detector.decision.threshold:.4f}"
     )
+    if rate := settings["decision"]["false_alarm_rate"]:
+        print(
+            f"calibrated on {len(detector.calibration)} held-out images: at most {rate:.0%} false alarms on new normal ones"
+        )
     return 0
 
 
@@ -67,8 +72,9 @@ def _train(args: argparse.Namespace) -> int:
     from radarlib.train import train
 
     settings = args.settings
+    data = ImageSet.load(args.data).blind().contaminated(settings["training"]["dirt"], args.seed)
     train(
-        ImageSet.load(args.data).blind().train_images,
+        data.train_images,
         settings,
         args.seed,
         args.out,
@@ -82,7 +88,10 @@ def _score(args: argparse.Namespace) -> int:
     from radarlib.datasets import ImageSet
     from radarlib.score import score_set
 
-    score_set(ImageSet.load(args.data).blind(), args.method, args.settings, args.seed, args.model, args.out, args.label)
+    data = ImageSet.load(args.data).blind()
+    if "training" in args.settings:  # a method without a network sees clean data
+        data = data.contaminated(args.settings["training"]["dirt"], args.seed)
+    score_set(data, args.method, args.settings, args.seed, args.model, args.out, args.label)
     return 0
 
 
@@ -116,6 +125,12 @@ def parser() -> argparse.ArgumentParser:
         "--contamination",
         type=float,
         help="share of the good images that may be called anomalous, 0 … 0.5 (default 0.05)",
+    )
+    fit.add_argument(
+        "--false-alarm-rate",
+        type=float,
+        help="promise that at most this share of new normal images is flagged; a third of the good images, or as many as"
+        " it takes, are held out for it, and the contamination does not matter",
     )
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument("--device", help="auto, cpu, cuda or mps (default: the configuration's, auto)")

@@ -45,6 +45,13 @@ class ImageSet:
         """The same images without labels and masks: what training and scoring get."""
         return ImageSet(self.images, self.index.assign(defect=""), [None] * len(self.images))
 
+    def contaminated(self, share: float, seed: int) -> ImageSet:
+        """The same set where a seeded draw of `share` of the training images has an artificial defect: unclean data."""
+        rng, images, train = np.random.default_rng(seed), list(self.images), self.where("train")
+        for i in rng.choice(train, round(share * len(train)), replace=False):
+            images[i] = textures.artificial_defect(images[i], rng)[0]
+        return ImageSet(images, self.index, self.masks)
+
     def first_normal(self) -> int:
         """Position of the first normal test image."""
         return int(np.flatnonzero((self.index["split"] == "test") & (self.index["defect"] == GOOD))[0])

@@ -16,23 +16,26 @@ from radarlib.tables import with_interval
 
 
 def fitted(
-    study: Study, name: str, method: str, seed: int, contamination: float | None = None
+    study: Study, name: str, method: str, seed: int, **changes: float | str
 ) -> tuple[OneClass, pd.DataFrame, pd.DataFrame]:
-    """The classifier fitted on the training images' features, and the features of training and test images."""
-    options = study.settings["decision"]
+    """The classifier fitted on the training images' features, and the features of training and test images.
+
+    changes : settings of the section `decision`, e.g. contamination=0.1.
+    """
+    options = {**study.settings["decision"], **changes}
     table = study.features(name, method, seed)
     train, test = (table[table["split"] == split].set_index(["image", "defect"]) for split in ("train", "test"))
     train, test = train.drop(columns="split"), test.drop(columns="split")
-    classifier = OneClass(options["contamination"] if contamination is None else contamination, options["trees"], seed)
+    classifier = OneClass(options["contamination"], options["trees"], seed, options["classifier"])
     return classifier.fit(train.to_numpy()), train, test
 
 
-def decide(study: Study, name: str, method: str, seed: int, contamination: float | None = None) -> pd.DataFrame:
+def decide(study: Study, name: str, method: str, seed: int, **changes: float | str) -> pd.DataFrame:
     """The decision on each test image: `image`, `defect`, `score`, `threshold`, `flagged` (RADAR §III-E).
 
     The classifier is fitted on the training images' features; nothing here depends on a test label.
     """
-    classifier, _, test = fitted(study, name, method, seed, contamination)
+    classifier, _, test = fitted(study, name, method, seed, **changes)
     values = test.to_numpy()
     return test.index.to_frame(index=False).assign(
         score=classifier.score(values), threshold=classifier.threshold, flagged=classifier.predict(values)

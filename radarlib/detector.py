@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from radarlib import radar
+from radarlib import conformal, radar
 from radarlib.artifacts import read_json, sha256_file, write_bytes, write_csv, write_json
 from radarlib.config import resolve
 from radarlib.denoiser import FORMAT, Denoiser
@@ -31,6 +31,8 @@ class Detector:
     """A trained denoiser with a one-class decision on RADAR's two features.
 
     features : (n, 2) of the training images that the decision was fitted on.
+    calibration : (m, 2) of held-out normal images that neither network nor decision has seen, or none. Where there are
+        some, the threshold keeps `decision.false_alarm_rate` of the settings (split-conformal), whatever the contamination.
     map_scale : the median over those images of the 99.9 % quantile of S; overlays show what exceeds it.
 
     Examples
@@ -44,17 +46,23 @@ class Detector:
     seed: int
     features: np.ndarray
     map_scale: float
+    calibration: np.ndarray = field(default_factory=lambda: np.empty((0, len(COLUMNS))))
     decision: OneClass = field(init=False)
 
     def __post_init__(self) -> None:
         options = self.settings["decision"]
-        self.decision = OneClass(options["contamination"], options["trees"], self.seed).fit(self.features)
+        self.decision = OneClass(options["contamination"], options["trees"], self.seed, options["classifier"])
+        self.decision.fit(self.features)
+        self.calibration_scores = self.decision.score(self.calibration) if len(self.calibration) else np.array([])
+        if len(self.calibration):
+            self.decision.threshold = conformal.threshold(self.calibration_scores, options["false_alarm_rate"])
 
     def detect(self, image: np.ndarray) -> Detection:
         """image : (H, W) float32 in [-1, 1], each side at least one patch."""
         s, features = radar.score(image, self.denoiser, self.settings, self.seed)
         value = float(self.decision.score(np.array([[features[c] for c in COLUMNS]]))[0])
-        return Detection(s, value, self.decision.threshold, value > self.decision.threshold)
+        p = float(conformal.p_values(self.calibration_scores, np.array([value]))[0]) if len(self.calibration) else None
+        return Detection(s, value, self.decision.threshold, value > self.decision.threshold, p)
 
     @property
     def smallest(self) -> int:
@@ -65,7 +73,7 @@ class Detector:
         self.denoiser.save(directory)
         write_json(directory / "detector.json", {
             "format": FORMAT, "model": sha256_file(directory / "model.safetensors"), "seed": self.seed, "settings": self.settings,
-            "map_scale": self.map_scale, "features": self.features.tolist(),
+            "map_scale": self.map_scale, "features": self.features.tolist(), "calibration": self.calibration.tolist(),
         })  # fmt: skip
 
     @classmethod
@@ -81,20 +89,25 @@ class Detector:
         try:
             if saved["model"] != sha256_file(directory / "model.safetensors"):
                 raise UserError(f"{path}: belongs to another model.safetensors; fit the model again")
-            features = np.array(saved["features"], dtype=float).reshape(-1, len(COLUMNS))
-            return cls(denoiser, resolve(saved["settings"], str(path)), saved["seed"], features, saved["map_scale"])
+            features, calibration = (
+                np.array(saved[key], dtype=float).reshape(-1, len(COLUMNS)) for key in ("features", "calibration")
+            )
+            settings = resolve(saved["settings"], str(path))
+            return cls(denoiser, settings, saved["seed"], features, saved["map_scale"], calibration)
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged ({type(error).__name__}: {error}); fit the model again") from None
 
 
 @dataclass
 class Detection:
-    """What the detector says of one image: the map S (H, W) float32, the score (higher = more anomalous), the decision."""
+    """What the detector says of one image: the map S (H, W) float32, the score (higher = more anomalous), the decision,
+    and, from a calibrated detector, the conformal p-value."""
 
     anomaly_map: np.ndarray
     score: float
     threshold: float
     anomalous: bool
+    p_value: float | None = None
 
 
 def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, device: str = "auto") -> Detector:
@@ -111,15 +124,19 @@ def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, devi
     images = list({content_hash(image): image for image in images}.values())
     if len(images) < 8:
         raise UserError(f"{good}: {len(images)} different images are too few to learn what is normal; give at least 8")
-    denoiser = train(images, settings, seed, out, device)
-    index = pd.DataFrame({"split": ["train"] * len(images)})
-    chosen = classifier_images(index, settings["data"]["max_classifier"], settings["data"]["seed"])
+    rate = settings["decision"]["false_alarm_rate"]
+    known, held_out = conformal.split(len(images), rate, seed) if rate else (np.arange(len(images)), np.array([], int))
+    denoiser = train([images[i] for i in known], settings, seed, out, device)
+    chosen = known[
+        classifier_images(pd.DataFrame({"split": ["train"] * len(known)}), settings["data"]["max_classifier"], seed)
+    ]
     rows, quantiles = [], []
-    for i in progress(chosen, desc="learning what is normal", unit="image"):
+    for i in progress([*chosen, *held_out], desc="learning what is normal", unit="image"):
         s, features = radar.score(images[i], denoiser, settings, seed)
         rows.append([features[c] for c in COLUMNS])
         quantiles.append(np.quantile(s, 0.999))
-    detector = Detector(denoiser, settings, seed, np.array(rows), float(np.median(quantiles)))
+    fitted_on, calibration = np.split(np.array(rows), [len(chosen)])
+    detector = Detector(denoiser, settings, seed, fitted_on, float(np.median(quantiles)), calibration)
     detector.save(out)
     return detector
 
@@ -152,7 +169,7 @@ def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
 def detect(detector: Detector, targets: list[Path], out: Path, model: Path) -> tuple[pd.DataFrame, list[str]]:
     """Judge images and folders of images. Returns the table of scores and one line for each image that failed.
 
-    Leaves `scores.csv` (image, score, threshold, anomalous), `maps/<image>.tiff` (S, float32) and
+    Leaves `scores.csv` (image, score, threshold, anomalous, and p_value from a calibrated model), `maps/<image>.tiff` (S, float32) and
     `overlays/<image>.png` in `out`. A killed run goes on where it stopped if the model and the image are the same.
     """
     size, table = detector.settings["data"]["image_size"], out / "scores.csv"
@@ -163,9 +180,11 @@ def detect(detector: Detector, targets: list[Path], out: Path, model: Path) -> t
     rows: list[dict] = []
     failures: list[str] = []
 
+    values = ["score", "threshold", "anomalous", *(["p_value"] if len(detector.calibration) else [])]
+
     def flush() -> None:
         write_json(state_path, {"model": fingerprint, "done": done})
-        write_csv(table, pd.DataFrame(rows, columns=["image", "score", "threshold", "anomalous"]), 6)
+        write_csv(table, pd.DataFrame(rows, columns=["image", *values]), 6)
 
     flushed = time.monotonic()
     for path, name in progress(todo, desc="detecting", unit="image"):
@@ -186,13 +205,14 @@ def detect(detector: Detector, targets: list[Path], out: Path, model: Path) -> t
                 "score": found.score,
                 "threshold": found.threshold,
                 "anomalous": bool(found.anomalous),
+                "p_value": found.p_value,
             }
-        rows.append({"image": name, **{key: done[name][key] for key in ("score", "threshold", "anomalous")}})
+        rows.append({"image": name, **{key: done[name][key] for key in values}})
         if time.monotonic() - flushed > FLUSH_SECONDS:
             flush()
             flushed = time.monotonic()
     flush()
-    return pd.DataFrame(rows, columns=["image", "score", "threshold", "anomalous"]), failures
+    return pd.DataFrame(rows, columns=["image", *values]), failures
 
 
 def example_folders(out: Path, n: int = 24) -> tuple[Path, Path]:

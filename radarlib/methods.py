@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Literal
 
 from radarlib.config import merge
 from radarlib.errors import UserError
 
-MODELS: dict[str, dict] = {"gaussian": {}, "simplex": {"noise": {"kind": "simplex"}}}
+DIRT = (0.1, 0.2, 0.3)
+
+MODELS: dict[str, dict] = {
+    "gaussian": {},
+    "simplex": {"noise": {"kind": "simplex"}},
+    **{f"dirt{share:.0%}".rstrip("%"): {"training": {"dirt": share}} for share in DIRT},
+}
 """The denoisers that the study trains: what of a configuration each changes."""
 
 
@@ -22,15 +27,15 @@ class Method:
     function : "module:name" of `score(image, model, settings, seed) → map, features`; named, not imported, so that
         the workflow knows which modules a method depends on and reads this list without loading PyTorch.
     sections : of the settings that are its own.
-    model : what it is given: a denoiser of MODELS, an untrained one, what the module's `fit(images, settings, seed)`
-        returns, or nothing.
+    model : what it is given: a denoiser of MODELS by its name, an "untrained" one, what the module's
+        `fit(images, settings, seed)` returns ("fit"), or nothing (None).
     random : whether its map and features depend on the seed.
     """
 
     label: str
     function: str
     sections: tuple[str, ...]
-    model: Literal["gaussian", "simplex", "untrained", "fit", None]
+    model: str | None
     random: bool = True
 
     @property
@@ -75,7 +80,7 @@ def method(name: str) -> Method:
 
 def seeds_of(name: str, settings: dict) -> list[int]:
     """The seeds that a method scores with; one stands for all where no part of it is random."""
-    runs = None if name == "radar" else settings["baseline_runs"]
+    runs = None if name == "radar" else 1 if "@" in name else settings["baseline_runs"]
     return settings["seeds"][: runs if method(name).random else 1]
 
 

@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import OneClassSVM
+
+CLASSIFIERS = {"isolation_forest": "Isolation Forest", "lof": "Local Outlier Factor", "ocsvm": "one-class SVM"}
 
 
 class OneClass:
-    """Isolation Forest with RADAR's settings; a larger score means more anomalous.
+    """RADAR's Isolation Forest, or one of the classifiers that it is compared with; a larger score is more anomalous.
 
     Parameters
     ----------
     contamination : share of the training images called anomalous, 0 … 0.5. At 0, which scikit-learn refuses,
-        the threshold is the highest training score (Fig. 8).
+        the threshold is the highest training score (Fig. 8). Also the one-class SVM's ν, at least 0.001.
+    kind : a key of CLASSIFIERS. All but the forest see the logarithms of the features, standardised, as both depend
+        on distances; the forest depends on the features' order alone.
 
     Attributes
     ----------
     threshold : an image is anomalous if its score is above it.
+    training_scores : (n,) of the images that it was fitted on.
     """
 
-    def __init__(self, contamination: float = 0.05, trees: int = 100, seed: int = 0):
+    def __init__(self, contamination: float = 0.05, trees: int = 100, seed: int = 0, kind: str = "isolation_forest"):
         self.contamination = contamination
-        self.forest = IsolationForest(n_estimators=trees, random_state=seed)
+        logs = FunctionTransformer(lambda x: np.log(np.maximum(x, 1e-12)))
+        models: dict[str, Any] = {
+            "isolation_forest": lambda: IsolationForest(n_estimators=trees, random_state=seed),
+            "lof": lambda: make_pipeline(logs, StandardScaler(), LocalOutlierFactor(novelty=True)),
+            "ocsvm": lambda: make_pipeline(logs, StandardScaler(), OneClassSVM(nu=max(contamination, 1e-3))),
+        }
+        self.model = models[kind]()
+        self.training_scores = np.array([])
         self.threshold = np.nan
 
     def fit(self, features: np.ndarray) -> OneClass:
         """features : (n, k) of normal training images."""
-        self.forest.fit(features)
-        scores = self.score(features)
-        # np.quantile at 1 − c is the negative of scikit-learn's percentile of score_samples at c.
-        self.threshold = float(np.quantile(scores, 1 - self.contamination))
+        self.model.fit(features)
+        self.training_scores = self.score(features)
+        self.threshold = self.threshold_at(self.contamination)
         return self
 
+    def threshold_at(self, contamination: float) -> float:
+        """The threshold that calls this share of the training images anomalous."""
+        # np.quantile at 1 − c is the negative of scikit-learn's percentile of score_samples at c.
+        return float(np.quantile(self.training_scores, 1 - contamination))
+
     def score(self, features: np.ndarray) -> np.ndarray:
-        """(n, k) → (n,) in (0, 1], the isolation score of Liu et al. 2008."""
-        return -self.forest.score_samples(features)
+        """(n, k) → (n,); the forest's is the isolation score of Liu et al. 2008, in (0, 1]."""
+        return -self.model.score_samples(features)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, k) → (n,) bool, True = anomalous."""

@@ -1,9 +1,9 @@
-"""Simulated surfaces with exact masks: `prints` (periodic) and `tiles` (stochastic).
+"""Simulated surfaces with exact masks: `prints` (periodic) and `tiles` (stochastic), and artificial defects on any.
 
 They stand in for RADAR's two data sets (§IV-A1), which cannot be redistributed. A defect changes an image
 only inside its mask. On `prints` its local mean is removed as well, so that, as in RADAR's own prints,
 defects look like the pattern in intensity and neither brightness nor contrast gives them away.
-All lengths are in pixels, all intensities in [0, 1].
+All lengths are in pixels, the intensities of prints and tiles in [0, 1].
 """
 
 from __future__ import annotations
@@ -235,3 +235,35 @@ def tile_image(size: int, defect: str | None, rng: np.random.Generator) -> tuple
         return _exposed(clean, rng), np.zeros(shape, bool)
     defective, region = TILE_DEFECTS[defect](clean, rng)
     return _exposed(defective, rng), region
+
+
+# --- any surface --------------------------------------------------------------------------------------
+
+
+def artificial_defect(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A defect made from the image itself, for choices that may not see a real one: (image, mask).
+
+    image : (H, W) float32 in [-1, 1]. In a region of 2 to 15 % of the shorter side squared the surface is mirrored and taken
+    from elsewhere, or smoothed, or roughened, or made brighter or darker; drawn at random.
+    """
+    side = min(image.shape)
+    area = rng.uniform(0.02, 0.15) * side**2
+    radius = np.sqrt(area / np.pi)
+    y, x = np.indices(image.shape)
+    centre = rng.uniform(radius, np.maximum(np.array(image.shape) - radius, radius + 1))
+    stretch, angle = rng.uniform(1, 2.5), rng.uniform(0, np.pi)
+    u = (y - centre[0]) * np.cos(angle) + (x - centre[1]) * np.sin(angle)
+    v = (x - centre[1]) * np.cos(angle) - (y - centre[0]) * np.sin(angle)
+    outline = 1 + 0.3 * smooth_field(image.shape, max(radius / 2, 1), rng)
+    mask = u**2 / stretch + v**2 * stretch < (radius * outline) ** 2
+    spread = float(image.std())
+    kind = rng.choice(["elsewhere", "smooth", "rough", "level"])
+    if kind == "elsewhere":
+        changed = np.roll(image[:, ::-1], rng.integers(side, size=2), axis=(0, 1))
+    elif kind == "smooth":
+        changed = gaussian_filter(image, rng.uniform(1, 3))
+    elif kind == "rough":
+        changed = image + rng.uniform(0.5, 1.5) * spread * smooth_field(image.shape, rng.uniform(0.5, 1.5), rng)
+    else:
+        changed = image + rng.choice([-1, 1]) * rng.uniform(0.5, 2) * spread
+    return np.clip(np.where(mask, changed, image), -1, 1).astype(np.float32), mask

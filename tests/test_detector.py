@@ -174,3 +174,23 @@ def test_overlay_is_calm_where_the_map_is():
 def test_example_folders_can_be_fitted(tmp_path):
     good, test = own.example_folders(tmp_path, n=8)
     assert len(list(good.glob("*.png"))) == 8 and len(list(test.glob("*.png"))) == 8
+
+
+def test_a_promised_false_alarm_rate_holds_out_images_and_adds_p_values(folders, tmp_path, capsys):
+    (tmp_path / "tiny.yaml").write_text(json.dumps(TINY))
+    good, test = own.example_folders(tmp_path, n=18)
+    options = ["--config", str(tmp_path / "tiny.yaml"), "--false-alarm-rate", "0.1"]
+    assert main(["fit", str(good), "--out", str(tmp_path / "model"), *options]) == 0
+    assert "calibrated on 9 held-out images: at most 10% false alarms" in capsys.readouterr().out
+    model = Detector.load(tmp_path / "model")
+    assert len(model.features) == 9 and len(model.calibration) == 9
+    assert not {tuple(row) for row in model.features} & {tuple(row) for row in model.calibration}
+    table, _ = detect(model, [test], tmp_path / "out", tmp_path / "model")
+    assert list(table.columns) == ["image", "score", "threshold", "anomalous", "p_value"]
+    assert ((table["p_value"] <= 0.1) == table["anomalous"]).all() and table["p_value"].between(0.1, 1).all()
+
+
+def test_a_promise_that_the_images_cannot_keep_is_refused(folders, tmp_path, capsys):
+    code = main(["fit", str(folders / "good"), "--out", str(tmp_path / "m"), "--false-alarm-rate", "0.05"])
+    assert code == 2 and "needs 19 calibration images beside 8 for training; 10 were given" in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()

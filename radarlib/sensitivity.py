@@ -1,0 +1,144 @@
+"""How a decision depends on what is guessed: contamination (RADAR Fig. 8), the classifier (§III-E), the threshold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from radarlib import conformal
+from radarlib.datasets import GOOD
+from radarlib.detection import fitted
+from radarlib.methods import DIRT
+from radarlib.metrics import DETECTION, bootstrap_metrics, detection_metrics, interval
+from radarlib.oneclass import CLASSIFIERS, OneClass
+from radarlib.study import Study
+
+DIFFUSION = ("radar", "ddpm", "diffusionad", "anoddpm")
+CONTAMINATIONS = np.round(np.arange(0, 0.501, 0.05), 2)
+RATES = (0.05, 0.1, 0.2, 0.3)
+RULES = {
+    "forest": "Isolation Forest, contamination = rate",
+    "conformal": "conformal",
+    "conformal, dirty": "conformal, 10 % of the calibration images defective",
+}
+FIG8 = ("accuracy", "precision", "recall", "f1")
+
+
+def _rows(study: Study, truth: np.ndarray, scores: np.ndarray, flagged: np.ndarray, **keys: object) -> list[dict]:
+    """Detection metrics with intervals: scores, flagged (runs, images)."""
+    evidence = study.settings["evidence"]
+    values = pd.DataFrame([detection_metrics(truth, s, f) for s, f in zip(scores, flagged, strict=True)]).mean()
+    drawn = bootstrap_metrics(truth, scores, flagged, evidence["bootstrap"], seed=0)
+    rows = []
+    for metric in DETECTION:
+        low, high = interval(drawn[metric], evidence["level"])
+        rows.append({**keys, "metric": metric, "ours": values[metric], "low": low, "high": high, "seeds": len(scores)})
+    return rows
+
+
+def contamination_curves(study: Study, methods: Sequence[str] = DIFFUSION) -> pd.DataFrame:
+    """Fig. 8: detection metrics against the contamination that the Isolation Forest is told, 0 … 0.5."""
+    rows = []
+    for name in study.sets:
+        for method in methods:
+            fits = [fitted(study, name, method, seed) for seed in study.decision_seeds(method)]
+            truth = (fits[0][2].index.get_level_values("defect") != GOOD).astype(bool)
+            scores = np.stack([classifier.score(test.to_numpy()) for classifier, _, test in fits])
+            for share in CONTAMINATIONS:
+                limits = np.array([classifier.threshold_at(share) for classifier, _, _ in fits])
+                keys = {"set": name, "curve": "told to the classifier", "method": method, "contamination": share}
+                rows += _rows(study, truth, scores, scores > limits[:, None], **keys)
+    return pd.DataFrame(rows)
+
+
+def dirt_curves(study: Study) -> pd.DataFrame:
+    """RADAR when a share of the training images is defective, seen by network and classifier alike, which is told 0.05."""
+    rows = []
+    for name in study.sets:
+        for share, method in [(0.0, "radar"), *((share, f"radar@dirt{share:.0%}".rstrip("%")) for share in DIRT)]:
+            fits = [fitted(study, name, method, seed) for seed in study.decision_seeds(method)]
+            truth = (fits[0][2].index.get_level_values("defect") != GOOD).astype(bool)
+            scores = np.stack([classifier.score(test.to_numpy()) for classifier, _, test in fits])
+            limits = np.array([classifier.threshold for classifier, _, _ in fits])
+            keys = {"set": name, "curve": "in the training data", "method": "radar", "contamination": share}
+            rows += _rows(study, truth, scores, scores > limits[:, None], **keys)
+    return pd.DataFrame(rows)
+
+
+def classifier_table(study: Study) -> pd.DataFrame:
+    """`radar_classifiers`: RADAR's features judged by each classifier of §III-E, at the study's contamination."""
+    rows = []
+    for name in study.sets:
+        for kind in CLASSIFIERS:
+            fits = [fitted(study, name, "radar", seed, classifier=kind) for seed in study.decision_seeds("radar")]
+            truth = (fits[0][2].index.get_level_values("defect") != GOOD).astype(bool)
+            scores = np.stack([classifier.score(test.to_numpy()) for classifier, _, test in fits])
+            limits = np.array([classifier.threshold for classifier, _, _ in fits])
+            rows += _rows(study, truth, scores, scores > limits[:, None], set=name, classifier=kind)
+    return pd.DataFrame(rows)
+
+
+def fit_times(features: np.ndarray, sizes: Sequence[int], repeats: int = 3) -> pd.DataFrame:
+    """Seconds to fit each classifier on n images, medians; and the exponent k of the best n^k through them.
+
+    features : (m, 2) of training images, from which n are drawn with a little noise, so that none is repeated.
+    """
+    rng, rows = np.random.default_rng(0), []
+    for n in sizes:
+        drawn = features[rng.integers(len(features), size=n)] * np.exp(0.05 * rng.normal(size=(n, features.shape[1])))
+        for kind in CLASSIFIERS:
+            seconds = []
+            for _ in range(repeats):
+                started = time.perf_counter()
+                OneClass(kind=kind).model.fit(drawn)
+                seconds.append(time.perf_counter() - started)
+            rows.append({"classifier": kind, "n": n, "seconds": float(np.median(seconds))})
+    table = pd.DataFrame(rows)
+    slopes = {
+        # the largest sizes only: a constant cost hides the order at small n
+        kind: float(np.polyfit(np.log(part["n"].iloc[-3:]), np.log(part["seconds"].iloc[-3:]), 1)[0])
+        for kind, part in table.groupby("classifier")
+    }
+    return table.assign(exponent=table["classifier"].map(slopes))
+
+
+def conformal_table(study: Study, splits: int = 500, dirt: float = 0.1) -> pd.DataFrame:
+    """`radar_conformal`: the false alarms that come when a rate is promised, and the defects found, per set and rule.
+
+    Normal test images, which no network has seen, are split at random into halves: calibration and new. `false_alarms`
+    and `recall` are means over splits and seeds, `low` and `high` the central 95 % of single splits' false alarms. In the
+    dirty rule a share `dirt` of the calibration images is defective without anybody knowing; those do not count as new.
+    """
+    rows = []
+    for name in study.sets:
+        results: dict[tuple[str, float], list[tuple[float, float]]] = {}
+        for seed in study.decision_seeds("radar"):
+            classifier, _, test = fitted(study, name, "radar", seed)
+            scores, good = classifier.score(test.to_numpy()), test.index.get_level_values("defect") == GOOD
+            normal, defective, rng = scores[good], scores[~good], np.random.default_rng(seed)
+            for _ in range(splits):
+                mixed = rng.permutation(normal)
+                calibration, new = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+                bad = rng.permutation(defective)
+                unknown = max(1, round(dirt * len(calibration)))
+                for rate in RATES:
+                    limits = {
+                        "forest": (classifier.threshold_at(rate), bad),
+                        "conformal": (conformal.threshold(calibration, rate), bad),
+                        "conformal, dirty": (
+                            conformal.threshold(np.r_[calibration[unknown:], bad[:unknown]], rate), bad[unknown:]
+                        ),
+                    }  # fmt: skip
+                    for rule, (limit, rest) in limits.items():
+                        results.setdefault((rule, rate), []).append(((new > limit).mean(), (rest > limit).mean()))
+        for (rule, rate), values in results.items():
+            alarms, recall = np.array(values).T
+            low, high = interval(alarms, 0.95)
+            rows.append({
+                "set": name, "rule": rule, "promised": rate, "false_alarms": alarms.mean(), "low": low, "high": high,
+                "recall": recall.mean(), "calibration_images": len(normal) // 2, "new_images": len(normal) - len(normal) // 2,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
