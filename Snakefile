@@ -225,6 +225,55 @@ rule score:
         " --label '{wildcards.set} seed {wildcards.seed}: {wildcards.method}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
+rule ablate:
+    message: "ablation: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        data="results/{profile}/{set}/images.npz",
+        models=[
+            f"results/{{profile}}/{{set}}/seed{{seed}}/models/{m}/model.safetensors"
+            for m in ("gaussian", "patch_small", "patch_medium")
+        ],
+        code=code("ablation"),
+    output:
+        "results/{profile}/{set}/seed{seed}/ablation.csv",
+    log:
+        "results/{profile}/{set}/logs/ablation-seed{seed}.log",
+    params:
+        settings=sections("radar", "data", "compute"),
+        models=lambda wildcards, input: " ".join(str(Path(file).parent) for file in input.models),
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m radarlib ablate {input.data} --model {params.models} --threads {threads} --seed {wildcards.seed}"
+        " --out {output} --label '{wildcards.set} seed {wildcards.seed}: ablation' --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule cost:
+    message: "cost: every method in one run ({wildcards.profile})"
+    input:
+        data=lambda wildcards: f"results/{wildcards.profile}/{sets(wildcards.profile)[0]}/images.npz",
+        models=lambda wildcards: [
+            f"results/{wildcards.profile}/{sets(wildcards.profile)[0]}/seed{settings(wildcards.profile)['seeds'][0]}"
+            f"/models/{m}/model.safetensors"
+            for m in ("gaussian", "simplex")
+        ],
+        code=code("cost", *{entry.module for entry in METHODS.values()}),
+    output:
+        "results/{profile}/cost.json",
+    log:
+        "results/{profile}/logs/cost.log",
+    params:
+        settings=lambda wildcards: json.dumps(settings(wildcards.profile)),
+        models=lambda wildcards, input: " ".join(str(Path(file).parent) for file in input.models),
+    threads: workflow.cores  # all, so that nothing else runs while it measures; it uses one
+    resources:
+        gpu=1,
+    shell:
+        "python -m radarlib cost {input.data} --model {params.models} --threads 1 --out {output}"
+        " --settings {params.settings:q} 2>&1 | tee {log}"
+
+
 # One rule per notebook, since each leaves exhibits of its own.
 for notebook, kinds in EXHIBITS.items():
 

@@ -95,6 +95,28 @@ def _score(args: argparse.Namespace) -> int:
     return 0
 
 
+def _denoisers(args: argparse.Namespace) -> dict:
+    from radarlib.denoiser import Denoiser
+
+    return {directory.name: Denoiser.load(directory, args.settings["compute"]["device"]) for directory in args.model}
+
+
+def _ablate(args: argparse.Namespace) -> int:
+    from radarlib.ablation import ablate
+    from radarlib.datasets import ImageSet
+
+    ablate(ImageSet.load(args.data).blind(), _denoisers(args), args.settings, args.seed, args.out, args.label)
+    return 0
+
+
+def _cost(args: argparse.Namespace) -> int:
+    from radarlib.cost import measure
+    from radarlib.datasets import ImageSet
+
+    measure(ImageSet.load(args.data).blind(), _denoisers(args), args.settings, args.seed, args.out)
+    return 0
+
+
 def _notebook(args: argparse.Namespace) -> int:
     from radarlib.notebook import parse_parameters, run_notebook
 
@@ -149,6 +171,8 @@ def parser() -> argparse.ArgumentParser:
         ("prepare", _prepare, "Workflow step: read or simulate a data set."),
         ("train", _train, "Workflow step: train a denoiser on a prepared data set."),
         ("score", _score, "Workflow step: maps and features of a data set by one method."),
+        ("ablate", _ablate, "Workflow step: RADAR's features under changed settings."),
+        ("cost", _cost, "Workflow step: time every method in one run."),
     ):
         step = command(name, run, text)
         step.add_argument(
@@ -164,6 +188,8 @@ def parser() -> argparse.ArgumentParser:
         else:
             step.add_argument("data", type=Path, help="prepared data set (.npz)")
             step.add_argument("--seed", type=int, default=0)
+        if name in ("ablate", "cost"):
+            step.add_argument("--model", type=Path, nargs="+", required=True, help="directories of trained models")
         if name == "score":
             step.add_argument("--method", required=True)
             step.add_argument("--model", type=Path, help="directory of the trained model")

@@ -11,12 +11,24 @@ from radarlib.errors import UserError
 
 DIRT = (0.1, 0.2, 0.3)
 
-MODELS: dict[str, dict] = {
-    "gaussian": {},
-    "simplex": {"noise": {"kind": "simplex"}},
-    **{f"dirt{share:.0%}".rstrip("%"): {"training": {"dirt": share}} for share in DIRT},
+
+def _patch(share: float) -> Callable[[dict], dict]:
+    """Patches of a share of the configured side, to the nearest multiple of four."""
+    return lambda settings: {"training": {"patch": max(8, 4 * round(settings["training"]["patch"] * share / 4))}}
+
+
+def _dirt(share: float) -> Callable[[dict], dict]:
+    return lambda _: {"training": {"dirt": share}}
+
+
+MODELS: dict[str, Callable[[dict], dict]] = {
+    "gaussian": lambda _: {},
+    "simplex": lambda _: {"noise": {"kind": "simplex"}},
+    **{f"dirt{share:.0%}".rstrip("%"): _dirt(share) for share in DIRT},
+    "patch_small": _patch(3 / 7),
+    "patch_medium": _patch(5 / 7),
 }
-"""The denoisers that the study trains: what of a configuration each changes."""
+"""The denoisers that the study trains: what each changes of a configuration."""
 
 
 @dataclass(frozen=True)
@@ -86,4 +98,4 @@ def seeds_of(name: str, settings: dict) -> list[int]:
 
 def model_settings(settings: dict, model: str) -> dict:
     """The configuration that a denoiser of MODELS is trained with."""
-    return merge(settings, MODELS[model])
+    return merge(settings, MODELS[model](settings))
