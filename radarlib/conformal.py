@@ -10,6 +10,13 @@ import numpy as np
 
 from radarlib.errors import UserError
 
+RULES = {
+    "forest": "Isolation Forest, contamination = rate",
+    "conformal": "conformal",
+    "conformal, dirty": "conformal, 10 % of the calibration images defective",
+}
+"""How a threshold is set, for `radar_conformal`."""
+
 
 def p_values(calibration: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """(1 + number of calibration scores at least as high) / (n + 1), for scores (m,) where larger is more anomalous."""

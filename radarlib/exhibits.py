@@ -9,12 +9,17 @@ from matplotlib.figure import Figure
 from radarlib import figures
 from radarlib.datasets import GOOD, ImageSet, periodicity
 from radarlib.detection import fitted
+from radarlib.features import filled
+from radarlib.methods import METHODS
 from radarlib.metrics import PIXEL, interval, pixel_histograms, pixel_metrics, stratified_weights
 from radarlib.patches import PatchSampler, positions
 from radarlib.probes import normality, predicted_noise
 from radarlib.radar import noise_map, sobel_features
 from radarlib.study import Study
+from radarlib.tables import with_interval
 
+FILLED = "radar, filled"  # RADAR's map after `features.filled`
+PIXEL_TITLES = {"pixel_auroc": "AUROC", "pixel_ap": "average precision", "pro": "PRO", "best_f1": "best F1"}
 PERIODIC = 0.5
 """Autocorrelation above which a surface counts as periodic; simulated tracks reach 0.8, grain 0.1."""
 
@@ -131,7 +136,7 @@ def maps_exhibit(study: Study, kind: str, seed: int) -> tuple[Figure, pd.DataFra
 
 
 def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
-    """Pixel-level AUROC and average precision of a method's maps: mean over seeds, bootstrap intervals over images.
+    """Pixel-level AUROC, average precision, PRO and best F1 of a method's maps: mean over seeds, intervals over images.
 
     Resamples are stratified into images with a defect and without. Images without a mask are left out and counted;
     where no defect has a mask the values are missing and `why_absent` says so.
@@ -147,8 +152,11 @@ def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
         empty = {"ours": np.nan, "low": np.nan, "high": np.nan, **counts, "why_absent": reason}
         return pd.DataFrame([{"set": name, "method": method, "metric": m, **empty} for m in PIXEL])
     runs = []
-    for seed in study.scored_seeds(method):
-        maps = study.maps(name, method, seed)
+    source = "radar" if method == FILLED else method
+    for seed in study.scored_seeds(source):
+        maps = study.maps(name, source, seed)
+        if method == FILLED:
+            maps = [filled(s) for s in maps]
         runs.append(pixel_histograms([maps[k] for k in with_mask], known))
     weights = stratified_weights(defective, evidence["bootstrap"], np.random.default_rng(0)).astype(np.float32)
     drawn = [pixel_metrics(np.tensordot(part, run, 1)) for run in runs for part in np.array_split(weights, 40)]
@@ -159,4 +167,21 @@ def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
         low, high = interval(resamples, evidence["level"])
         shown = {"ours": ours, "low": low, "high": high, **counts, "why_absent": ""}
         rows.append({"set": name, "method": method, "metric": metric, **shown})
+    return pd.DataFrame(rows)
+
+
+def pixel_level(study: Study) -> pd.DataFrame:
+    """`radar_pixel_level`: `pixel_table` of every method, and of RADAR's map with its inside filled."""
+    methods = list(METHODS)
+    methods.insert(1, FILLED)
+    return pd.concat([pixel_table(study, name, m) for name in study.sets for m in methods], ignore_index=True)
+
+
+def pixel_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The pixel level as people read it: a row per set and method."""
+    rows = []
+    for (name, method), part in table.groupby(["set", "method"], sort=False):
+        cells = {row.metric: with_interval(row.ours, row.low, row.high) for row in part.itertuples()}
+        label = "RADAR, filled" if method == FILLED else METHODS[str(method)].label
+        rows.append({"set": name, "method": label, **{PIXEL_TITLES[k]: v for k, v in cells.items()}})
     return pd.DataFrame(rows)

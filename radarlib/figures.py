@@ -1,4 +1,4 @@
-"""Drawing. Each function takes numbers and images and returns a matplotlib figure; nothing is computed or saved here."""
+"""Drawing images. Each function takes numbers and images and returns a matplotlib figure; nothing is computed or saved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy import stats
 
-from radarlib.methods import METHODS
 from radarlib.oneclass import OneClass
 
 WIDTH = 7.16  # in, two columns
@@ -246,30 +245,4 @@ def message(text: str) -> Figure:
     fig, ax = plt.subplots(figsize=(3.5, 0.8))
     ax.text(0.5, 0.5, text, ha="center", va="center")
     ax.axis("off")
-    return fig
-
-
-def detection_figure(table: pd.DataFrame) -> Figure:
-    """Table II at a glance: F1 and AUROC with intervals, a panel per metric, the paper's value as a star."""
-    names = list(dict.fromkeys(table["set"]))
-    labels = {name: METHODS[name].label for name in dict.fromkeys(table["method"])}
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.34 * len(names) * len(labels) + 0.8), sharey=True)
-    for ax, metric in zip(axes, ("f1", "auroc"), strict=True):
-        part = table[table["metric"] == metric]
-        for i, name in enumerate(names):
-            for j, (method, label) in enumerate(labels.items()):
-                row = part[(part["set"] == name) & (part["method"] == method)]
-                if row.empty:
-                    continue
-                row, y = row.iloc[0], i * (len(labels) + 0.8) + j
-                colour = f"C{j}"
-                ax.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.5)
-                ax.plot(row["ours"], y, "os^Dv<>pPX*"[j % 11], color=colour, ms=4, label=label if i == 0 else None)
-                if not np.isnan(row["paper"]):
-                    ax.plot(row["paper"], y, "*", color="k", ms=6, mew=0, label="paper" if i == 0 and j == 0 else None)
-        ax.set(xlim=(-0.02, 1.02), xlabel={"f1": "F1", "auroc": "AUROC"}[metric])
-        ax.axvline(0.5, color="0.8", lw=0.6, zorder=0)
-    axes[0].set(yticks=[i * (len(labels) + 0.8) + (len(labels) - 1) / 2 for i in range(len(names))], yticklabels=names)
-    axes[0].invert_yaxis()
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
     return fig

@@ -20,11 +20,6 @@ from radarlib.study import Study
 DIFFUSION = ("radar", "ddpm", "diffusionad", "anoddpm")
 CONTAMINATIONS = np.round(np.arange(0, 0.501, 0.05), 2)
 RATES = (0.05, 0.1, 0.2, 0.3)
-RULES = {
-    "forest": "Isolation Forest, contamination = rate",
-    "conformal": "conformal",
-    "conformal, dirty": "conformal, 10 % of the calibration images defective",
-}
 FEATURES = {"global": ["global"], "local": ["local"], "both": ["global", "local"]}
 FIG8 = ("accuracy", "precision", "recall", "f1")
 

@@ -107,6 +107,12 @@ class Study:
         write_bytes(self.exhibit(f"{name}.tex"), to_latex(shown, caption, name).encode())
         self._record(name, caption)
 
+    def save_measured(self, name: str, **tables: pd.DataFrame) -> None:
+        """Leave what differs from run to run, measured times, as `<name>.measured.json` beside an exhibit's exact CSV."""
+        write_json(
+            self.exhibit(f"{name}.measured.json"), {key: table.to_dict("records") for key, table in tables.items()}
+        )
+
     def save_figure(self, name: str, figure: Figure, numbers: pd.DataFrame, caption: str) -> None:
         """Leave a figure as PDF and PNG, and the numbers behind it as CSV."""
         if mark := self.settings["watermark"]:

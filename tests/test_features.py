@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from radarlib.features import norm_features, otsu_count, sobel_map
+from radarlib.features import filled, norm_features, otsu_count, sobel_map
 
 
 def test_sobel_of_a_ramp_is_its_slope():
@@ -49,3 +49,12 @@ def test_otsu_counts_the_brighter_class():
     residual[:10, :10] = 0.9
     assert otsu_count(residual) == pytest.approx(100 / 1600)
     assert otsu_count(np.zeros((5, 5))) == 0
+
+
+def test_filling_raises_the_inside_of_a_ring_to_its_rim_and_leaves_the_outside():
+    y, x = np.indices((40, 40))
+    ring = np.exp(-((np.hypot(y - 20, x - 20) - 8) ** 2)).astype(np.float32)
+    inside = filled(ring)
+    assert inside[20, 20] > 0.9 and inside[2, 2] < 0.01 and (inside >= ring - 1e-6).all()
+    flat = np.full((10, 12), 0.5, np.float32)
+    np.testing.assert_array_equal(filled(flat), flat)
