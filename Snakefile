@@ -36,10 +36,22 @@ EXHIBITS = {
         "radar_fig6_periodic_maps": FIGURE,
         "radar_fig7_stochastic_maps": FIGURE,
     },
-    "04_detection": {"radar_table2_detection": TABLE},
+    "04_detection": {"radar_table2_detection": TABLE, "radar_pixel_level": TABLE},
+    "06_decision": {
+        "radar_fig8_contamination": FIGURE,
+        "radar_classifiers": (*FIGURE, "measured.json"),
+        "radar_conformal": FIGURE,
+    },
+    "07_ablation": {"radar_ablation": FIGURE},
+    "08_cost": {"radar_cost": (*FIGURE, "measured.json")},
+    "09_claims": {"claims": TABLE},
 }
 # notebook → the methods whose artefacts it reads, and whether it reads trained denoisers
-METHODS_READ = {"03_radar": ["radar", "raw", "untrained"], "04_detection": list(METHODS)}
+METHODS_READ = {
+    "03_radar": ["radar", "raw", "untrained"],
+    "04_detection": list(METHODS),
+    "06_decision": ["radar", "ddpm", "anoddpm", "diffusionad", *[f"radar@{m}" for m in MODELS if m.startswith("dirt")]],
+}
 NETWORK = ("diffusion", "noise", "unet", "training")  # settings that a denoiser depends on
 MODELS_READ = {"02_diffusion", "03_radar"}
 
@@ -106,6 +118,19 @@ def notebook_inputs(wildcards):
         for m in METHODS_READ.get(notebook, [])
         for k in seeds_of(m, settings(profile))
     ]
+    if notebook == "07_ablation":
+        files += [f"{base}/{s}/seed{seeds[0]}/ablation.csv" for s in sets(profile)]
+    if notebook == "08_cost":
+        files.append(f"{base}/cost.json")
+    if notebook == "09_claims":  # the ledger reads the other notebooks' exhibits
+        files += [
+            f"figures/{profile}/{name}.{suffix}"
+            for other, kinds in EXHIBITS.items()
+            if other != notebook
+            for name, formats in kinds.items()
+            for suffix in formats
+            if suffix in ("csv", "measured.json")
+        ]
     return files
 
 

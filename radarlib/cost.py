@@ -21,7 +21,7 @@ from radarlib.runtime import progress
 from radarlib.unet import UNet
 
 IMAGES = 5  # that every method is timed on
-SIDES = (64, 128, 256, 512)  # of square images, px
+SIDES = (64, 128, 256, 512)  # of square images in px
 SCALED = ("radar", "ddpm", "ba", "lf", "rpca")  # methods timed at every side
 
 
@@ -78,6 +78,15 @@ def patch_claims(settings: dict) -> pd.DataFrame:
         ("the same for the paper's own data: 73 × 73 patches of a 100 × 100 image", np.nan, 73**2 * flops(net, 28) / flops(net, 100)),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["quantity", "paper", "ours"])
+
+
+def memory_by_side(settings: dict) -> pd.DataFrame:
+    """Bytes of activations for whole images and for one batch of patches: `side`, "whole image", "one batch of patches"."""
+    with torch.device("meta"):
+        net = UNet(**settings["unet"])
+    patches = settings["training"]["batch"] * activations(net, settings["training"]["patch"])
+    rows = [{"side": side, "whole image": activations(net, side), "one batch of patches": patches} for side in SIDES]
+    return pd.DataFrame(rows)
 
 
 def _given(entry: Method, models: dict[str, Denoiser], data: ImageSet, settings: dict, seed: int) -> object:
