@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+TEXT = 30  # characters beyond which a cell is running text
+CHARACTER = 0.0085  # width of a character at \scriptsize, in \textwidth, with its share of the space between columns
+SMALL = "\\scriptsize\n\\setlength{\\tabcolsep}{3pt}\n"
+SYMBOLS = {
+    "–": "--", "−": "$-$", "×": "$\\times$", "²": "$^2$", "³": "$^3$", "σ": "$\\sigma$", "α": "$\\alpha$", "§": "\\S{}",
+}  # fmt: skip
+
 
 def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
     """ "0.94 [0.90, 0.97]", or "–" where there is no value."""
@@ -17,14 +24,31 @@ def to_markdown(table: pd.DataFrame, caption: str) -> str:
 
 
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
-    """A booktabs table; needs \\usepackage{booktabs}, and UTF-8 input."""
-    escaped = caption.replace("\\", "").replace("%", r"\%").replace("_", r"\_").replace("&", r"\&").replace("#", r"\#")
+    """A booktabs table over both columns of a page; needs \\usepackage{booktabs}, and UTF-8 input (XeLaTeX or LuaLaTeX).
+
+    Columns of short cells are as wide as they must be, columns of running text share what is left of the page.
+    """
+    escaped = _escape(caption)
+    longest = table.astype(str).map(len).max()
+    text = [c for c in table if longest[c] > TEXT]
+    rest = 0.94 - sum(max(longest[c], len(c)) for c in table if c not in text) * CHARACTER
+    share = max(rest, 0.3) / max(1, sum(min(longest[c], 4 * TEXT) for c in text))
+    widths = {c: f"p{{{share * min(longest[c], 4 * TEXT):.2f}\\textwidth}}" for c in text}
     body = table.astype(str).to_latex(
         index=False,
         escape=True,
-        column_format="l" * table.shape[1],
+        column_format="".join(widths.get(c, "l") for c in table),
         caption=escaped,
         label=f"tab:{label}",
         position="t",
     )
-    return body.replace("–", "--").replace("−", "$-$")
+    body = body.replace("{table}", "{table*}").replace("\\begin{tabular}", SMALL + "\\begin{tabular}")
+    for character, command in SYMBOLS.items():
+        body = body.replace(character, command)
+    return body
+
+
+def _escape(text: str) -> str:
+    for character in "%_&#":
+        text = text.replace(character, f"\\{character}")
+    return text
