@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load, save
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_csv, write_json
 from radarlib.denoiser import Denoiser, settings_key
@@ -35,7 +36,7 @@ class Trainer:
         self.ema = copy.deepcopy(self.net)
         self.sampler = PatchSampler(images, self.options["patch"])
         self.schedule, self.noise = start.schedule, start.noise
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.options["lr"])
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.options["lr"], fused=True)
         self.generator = torch.Generator().manual_seed(seed)
         self.losses: list[float] = []
         # What a checkpoint must agree on before it may be continued.
@@ -62,9 +63,7 @@ class Trainer:
         self.optimizer.step()
         # The average starts short, so that the first random weights are soon forgotten.
         decay = min(self.options["ema_decay"], (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, current in zip(self.ema.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(current, 1 - decay)
+        get_ema_multi_avg_fn(decay)(list(self.ema.parameters()), list(self.net.parameters()), None)
         self.losses.append(loss.item())
         return self.losses[-1]
 
