@@ -6,13 +6,14 @@ import copy
 import difflib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
 
 from radarlib.errors import UserError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 SCHEMA = json.loads(Path(__file__).with_name("config.schema.json").read_text())
 
@@ -70,8 +71,10 @@ def resolve(values: dict, source: str = "settings") -> dict:
 
     Raises UserError, one line, for an unknown key, a wrong type, or a value out of range.
     """
+    from jsonschema import Draft202012Validator, exceptions  # two seconds to import, which most jobs can do without
+
     settings = _with_defaults(SCHEMA, copy.deepcopy(values))
-    error = best_match(Draft202012Validator(SCHEMA).iter_errors(settings))
+    error = exceptions.best_match(Draft202012Validator(SCHEMA).iter_errors(settings))
     if error is not None:
         raise UserError(_explain(error, source))
     patch, halvings = settings["training"]["patch"], len(settings["unet"]["multipliers"]) - 1

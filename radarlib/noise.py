@@ -11,7 +11,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from opensimplex import OpenSimplex
 from torch import Tensor
 
 Noise = Callable[[tuple[int, ...], torch.Generator], Tensor]
@@ -31,6 +30,8 @@ def simplex_fields(
     Octave k has features of frequency / 2ᵏ px and amplitude persistenceᵏ. The slices lie ten features of the first
     octave apart, so they are independent. Not standardised.
     """
+    from opensimplex import OpenSimplex  # brings numba, which Gaussian noise does not need
+
     source = OpenSimplex(seed)
     total = np.zeros((n, height, width))
     for k in range(octaves):

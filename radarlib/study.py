@@ -17,7 +17,8 @@ from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.layout import find_root, study_sets
-from radarlib.methods import METHODS, seeds_of
+from radarlib.methods import method as find_method
+from radarlib.methods import seeds_of
 from radarlib.runtime import resolve_device
 from radarlib.score import load_maps
 from radarlib.tables import to_latex, to_markdown
@@ -76,7 +77,7 @@ class Study:
 
     def decision_seeds(self, method: str) -> list[int]:
         """The seeds of a method's decisions: what is not random has one set of features, but a forest per seed."""
-        return self.scored_seeds(method) if METHODS[method].random else self.seeds
+        return self.scored_seeds(method) if find_method(method).random else self.seeds
 
     def paper_values(self, exhibit: str) -> pd.DataFrame:
         """The values that the paper prints, from `data/paper/`; the simulated `tiles` stand in for MVTec's `tile`."""
