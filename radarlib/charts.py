@@ -106,7 +106,7 @@ def classifiers_figure(table: pd.DataFrame, times: pd.DataFrame) -> Figure:
         )  # fmt: skip
     left.set(yticks=range(len(sets)), yticklabels=[s.replace("_", " ") for s in sets], xlim=(-0.02, 1.02))
     left.set(xlabel="F1 (filled), AUROC (open)", ylim=(len(sets) - 0.45, -0.55))
-    left.legend(loc="best", fontsize=5.5)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     right.set(xscale="log", yscale="log", xlabel="training images $n$", ylabel="seconds to fit")
     right.legend(title="slope at the largest sizes", title_fontsize=7)
     return fig
@@ -175,7 +175,7 @@ def cost_figure(methods: pd.DataFrame, sides: pd.DataFrame, memory: pd.DataFrame
     growth.set(xscale="log", yscale="log", xlabel="side of the image in px", ylabel="seconds per image")
     growth.set_xticks(sides["side"].unique(), sides["side"].unique())
     growth.minorticks_off()
-    growth.legend()
+    growth.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     for k, column in enumerate(("whole image", "one batch of patches")):
         bytes_.plot(
             memory["side"],

@@ -21,7 +21,6 @@ from radarlib.runtime import progress
 from radarlib.unet import UNet
 
 IMAGES = 5  # that every method is timed on
-SIDES = (64, 128, 256, 512)  # of square images in px
 SCALED = ("radar", "ddpm", "ba", "lf", "rpca")  # methods timed at every side
 
 
@@ -85,7 +84,10 @@ def memory_by_side(settings: dict) -> pd.DataFrame:
     with torch.device("meta"):
         net = UNet(**settings["unet"])
     patches = settings["training"]["batch"] * activations(net, settings["training"]["patch"])
-    rows = [{"side": side, "whole image": activations(net, side), "one batch of patches": patches} for side in SIDES]
+    rows = [
+        {"side": side, "whole image": activations(net, side), "one batch of patches": patches}
+        for side in settings["evidence"]["cost_sides"]
+    ]
     return pd.DataFrame(rows)
 
 
@@ -111,7 +113,7 @@ def measure(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: i
         score = entry.load()
         each = [seconds(partial(score, image, given[name], settings, seed), 1) for image in first]
         rows.append({"method": name, "seconds_per_image": float(np.median(each)), "fit_seconds": fitting})
-    for side in progress(SIDES, desc="cost: sides", unit="side"):
+    for side in progress(settings["evidence"]["cost_sides"], desc="cost: sides", unit="side"):
         image = tiled(data.train_images, side)
         for name in SCALED:
             spent = seconds(partial(METHODS[name].load(), image, given[name], settings, seed), 1)

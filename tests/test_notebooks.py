@@ -70,7 +70,7 @@ def test_numbers_in_the_stored_outputs_are_those_of_a_new_run(smoke, name):
     for old, new in zip(stored, fresh, strict=True):
         a, b = text_of(old), text_of(new)
         numbers = [np.array([float(x) for x in NUMBER.findall(text)]) for text in (a, b)]
-        if "smoke" in "".join(old["source"]):  # the parameters
+        if "smoke" in "".join(old["source"]) or "measured" in old["metadata"].get("tags", []):  # parameters, times
             continue
         assert len(numbers[0]) == len(numbers[1]), a + b
         np.testing.assert_allclose(numbers[1], numbers[0], atol=0.35, rtol=0.2, err_msg="".join(old["source"]))
