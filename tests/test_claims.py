@@ -20,7 +20,7 @@ def exhibits(smoke, tmp_path):
 
 
 def verdict(folder, start: str) -> str:
-    table, _ = ledger(folder, PAPER)
+    table, _, _ = ledger(folder, PAPER)
     (row,) = [r for r in table.itertuples() if r.claim.startswith(start)]
     return row.verdict
 
@@ -38,7 +38,7 @@ def test_parts_make_a_verdict():
 
 
 def test_every_claim_has_a_row(exhibits):
-    table, used = ledger(exhibits, PAPER)
+    table, _, used = ledger(exhibits, PAPER)
     assert len(table) == len(CLAIMS) > 20 and set(table["verdict"]) <= {HOLDS, FAILS, PARTLY, UNTESTED}
     assert table["ours"].str.len().min() > 0 and exhibits / "radar_table2_detection.csv" in used
     assert (table["verdict"] == UNTESTED).sum() == 2  # those that no exhibit can tell
