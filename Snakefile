@@ -14,7 +14,7 @@ from pathlib import Path
 from radarlib.config import load_settings, typed
 from radarlib.errors import UserError
 from radarlib.layout import data_root, study_sets
-from radarlib.methods import METHODS, MODELS, method, model_settings, seeds_of
+from radarlib.methods import METHODS, MODELS, dirty, method, model_settings, seeds_of
 from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
@@ -50,7 +50,7 @@ EXHIBITS = {
 METHODS_READ = {
     "03_radar": ["radar", "raw", "untrained"],
     "04_detection": list(METHODS),
-    "06_decision": ["radar", "ddpm", "anoddpm", "diffusionad", *[f"radar@{m}" for m in MODELS if m.startswith("dirt")]],
+    "06_decision": ["radar", "ddpm", "anoddpm", "diffusionad"],
 }
 NETWORK = ("diffusion", "noise", "unet", "training")  # settings that a denoiser depends on
 MODELS_READ = {"02_diffusion", "03_radar"}
@@ -105,6 +105,11 @@ def image_files(wildcards):
     return sorted(str(p) for part in ("train", "test", "ground_truth") for p in (folder / part).rglob("*.*"))
 
 
+def methods_read(notebook, profile):
+    dirt = settings(profile)["evidence"]["dirt"] if notebook == "06_decision" else []
+    return METHODS_READ.get(notebook, []) + [f"radar@{dirty(share)}" for share in dirt]
+
+
 def notebook_inputs(wildcards):
     """Artefacts that a notebook reads."""
     profile, notebook = wildcards.profile, wildcards.notebook
@@ -115,7 +120,7 @@ def notebook_inputs(wildcards):
     files += [
         f"{base}/{s}/seed{k}/{m}/features.csv"
         for s in sets(profile)
-        for m in METHODS_READ.get(notebook, [])
+        for m in methods_read(notebook, profile)
         for k in seeds_of(m, settings(profile))
     ]
     if notebook == "07_ablation":

@@ -9,12 +9,17 @@ from importlib import import_module
 from radarlib.config import merge
 from radarlib.errors import UserError
 
-DIRT = (0.1, 0.2, 0.3)
+DIRT = (0.1, 0.2, 0.3)  # shares of defective training images that `evidence.dirt` may name
 
 
 def _patch(share: float) -> Callable[[dict], dict]:
     """Patches of a share of the configured side, to the nearest multiple of four."""
     return lambda settings: {"training": {"patch": max(8, 4 * round(settings["training"]["patch"] * share / 4))}}
+
+
+def dirty(share: float) -> str:
+    """The name of the denoiser that was trained with this share of defective images."""
+    return f"dirt{round(100 * share)}"
 
 
 def _dirt(share: float) -> Callable[[dict], dict]:
@@ -24,7 +29,7 @@ def _dirt(share: float) -> Callable[[dict], dict]:
 MODELS: dict[str, Callable[[dict], dict]] = {
     "gaussian": lambda _: {},
     "simplex": lambda _: {"noise": {"kind": "simplex"}},
-    **{f"dirt{share:.0%}".rstrip("%"): _dirt(share) for share in DIRT},
+    **{dirty(share): _dirt(share) for share in DIRT},
     "patch_small": _patch(3 / 7),
     "patch_medium": _patch(5 / 7),
 }

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from radarlib import conformal
 from radarlib.datasets import GOOD
 from radarlib.detection import fitted
-from radarlib.methods import DIRT
+from radarlib.methods import dirty
 from radarlib.metrics import DETECTION, bootstrap_metrics, detection_metrics, interval
 from radarlib.oneclass import CLASSIFIERS, OneClass
 from radarlib.study import Study
@@ -53,9 +53,10 @@ def contamination_curves(study: Study, methods: Sequence[str] = DIFFUSION) -> pd
 
 def dirt_curves(study: Study) -> pd.DataFrame:
     """RADAR when a share of the training images is defective, seen by network and classifier alike, which is told 0.05."""
+    shares = [(0.0, "radar"), *((share, f"radar@{dirty(share)}") for share in study.settings["evidence"]["dirt"])]
     rows = []
     for name in study.sets:
-        for share, method in [(0.0, "radar"), *((share, f"radar@dirt{share:.0%}".rstrip("%")) for share in DIRT)]:
+        for share, method in shares:
             fits = [fitted(study, name, method, seed) for seed in study.decision_seeds(method)]
             truth = (fits[0][2].index.get_level_values("defect") != GOOD).astype(bool)
             scores = np.stack([classifier.score(test.to_numpy()) for classifier, _, test in fits])
