@@ -51,6 +51,7 @@ def variants(settings: dict, patches: dict[str, int]) -> list[Variant]:
         *[
             Variant("patch", f"{p}", (("stride", p // 2),) if model != "gaussian" else (), model)
             for model, p in sorted(patches.items(), key=lambda item: item[1])
+            if model == "gaussian" or p != side
         ],
     ]
 

@@ -80,5 +80,5 @@ def test_damaged_or_foreign_models_are_named(settings, tmp_path):
     with pytest.raises(UserError, match="model.safetensors: missing"):
         Denoiser.load(tmp_path)
     write_json(tmp_path / "model.json", {"format": 99})
-    with pytest.raises(UserError, match="model.json: format 99, this radarlib reads format 1"):
+    with pytest.raises(UserError, match="model.json: format 99, this radarlib reads format 2"):
         Denoiser.load(tmp_path)
