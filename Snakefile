@@ -284,9 +284,10 @@ rule cost:
     input:
         data=lambda wildcards: f"results/{wildcards.profile}/{sets(wildcards.profile)[0]}/images.npz",
         models=lambda wildcards: [
-            f"results/{wildcards.profile}/{sets(wildcards.profile)[0]}/seed{settings(wildcards.profile)['seeds'][0]}"
-            f"/models/{m}/model.safetensors"
-            for m in ("gaussian", "simplex")
+            "results/{}/{}/seed{}/models/{}/model.safetensors".format(
+                wildcards.profile, sets(wildcards.profile)[0], settings(wildcards.profile)["seeds"][0], model
+            )
+            for model in ("gaussian", "simplex")
         ],
         code=code("cost", *{entry.module for entry in METHODS.values()}),
     output:

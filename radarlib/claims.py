@@ -180,10 +180,10 @@ def _localises(evidence: Evidence) -> Finding:
 def _faster(evidence: Evidence) -> Finding:
     times = evidence.measured("radar_cost")["methods"].set_index("method")["seconds_per_image"]
     ratio = {m: times[m] / times["radar"] for m in RECONSTRUCTION}
-    text = f"{times['radar']:.2f} s per image; " + ", ".join(
-        f"{METHODS[m].label} {r:.1f} times" for m, r in ratio.items()
-    )
-    return Finding(text, tuple(bool(r > 1) for r in ratio.values()))
+    slower = ", ".join(METHODS[m].label for m, r in ratio.items() if r > 1)
+    numbers = ", ".join(f"{METHODS[m].label} {r:.1f} times" for m, r in ratio.items())
+    measured = f" ({times['radar']:.2g} s per image; {numbers})"
+    return Finding(f"faster than {slower or 'none of them'}", tuple(bool(r > 1) for r in ratio.values()), measured)
 
 
 def _counted(row: int, low: float, high: float) -> Callable[[Evidence], Finding]:
@@ -213,7 +213,10 @@ def _contamination(evidence: Evidence) -> Finding:
 def _orders(evidence: Evidence) -> Finding:
     slope = evidence.measured("radar_classifiers")["fits"].groupby("classifier")["exponent"].first()
     asked = {"isolation_forest": (0, 1.3), "lof": (1.6, 2.4), "ocsvm": (2.5, 3.5)}
-    parts = {kind: bool(low <= slope[kind] <= high or slope[kind] < 0 == low) for kind, (low, high) in asked.items()}
+    parts = {
+        kind: bool(slope[kind] <= high and (kind == "isolation_forest" or slope[kind] >= low))
+        for kind, (low, high) in asked.items()
+    }
     seen = ", ".join(CLASSIFIERS[kind] for kind, ok in parts.items() if ok)
     measured = " (exponents {:.1f}, {:.1f}, {:.1f})".format(*(slope[kind] for kind in asked))
     return Finding(f"the order is seen for: {seen or 'none'}", tuple(parts.values()), measured)
