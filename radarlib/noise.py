@@ -30,8 +30,12 @@ def simplex_fields(
     Octave k has features of frequency / 2ᵏ px and amplitude persistenceᵏ. The slices lie ten features of the first
     octave apart, so they are independent. Not standardised.
     """
-    from opensimplex import OpenSimplex  # brings numba, which Gaussian noise does not need
+    import numba  # here, since Gaussian noise does not need it
+    from opensimplex import OpenSimplex
 
+    # numba's OpenMP layer would set the threads of PyTorch as well, and with them its rounding
+    numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
+    numba.set_num_threads(1)
     source = OpenSimplex(seed)
     total = np.zeros((n, height, width))
     for k in range(octaves):

@@ -49,10 +49,9 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 def use_threads(threads: int | None) -> None:
-    """Bound the threads of PyTorch, OpenCV and numba (None: as many as the process may use)."""
+    """Bound the threads of PyTorch and OpenCV (None: as many as the process may use)."""
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))  # read when numba is first imported
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     _keep_freed_memory()

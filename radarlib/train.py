@@ -133,7 +133,7 @@ def train(
                 trainer.save(checkpoint)
                 saved = time.monotonic()
     denoiser = Denoiser.from_net(trainer.ema, settings, device)
-    write_csv(directory / "loss.csv", pd.DataFrame({"step": range(1, steps + 1), "loss": trainer.losses}), 4)
+    write_csv(directory / "loss.csv", pd.DataFrame({"step": range(1, steps + 1), "loss": trainer.losses}), 6)
     write_json(
         directory / "timing.json",
         {"seconds": round(time.monotonic() - started, 2), "device": str(trainer.device), "dtype": str(trainer.dtype)},

@@ -1,8 +1,13 @@
 """Simplex noise: windows of a bank stand for direct generation."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from conftest import REPOSITORY
 
 from radarlib.noise import BANK, make_noise, simplex, simplex_fields
 
@@ -58,6 +63,21 @@ def test_a_generator_fixes_the_noise():
     draw = make_noise({"kind": "simplex", **OPTIONS})
     a, b, c = draw((3, 1, 9, 12), generator()), draw((3, 1, 9, 12), generator()), draw((3, 1, 9, 12), generator(1))
     assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+def test_drawing_leaves_the_threads_of_pytorch_alone(tmp_path):
+    """numba shares OpenMP with PyTorch; another number of threads is another rounding, and runs would differ."""
+    code = """
+import torch
+from radarlib.noise import simplex_fields
+torch.set_num_threads(1)
+torch.get_num_threads()  # PyTorch sets up its threads when it first needs them
+simplex_fields(1, 4, 4, 1, 0.8, 64, 0)
+print(torch.get_num_threads())
+"""
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "2", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == "1", done.stderr
 
 
 def test_octaves_add_finer_features():
