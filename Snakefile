@@ -89,8 +89,8 @@ def data_settings(values):
     return json.dumps({"data": values["data"], "training": {"patch": values["training"]["patch"]}})
 
 
-def code(*modules):
-    return code_files(modules, ROOT)
+def code(*modules, without=()):
+    return code_files(modules, ROOT, without)
 
 
 def threads_of(wildcards):
@@ -189,7 +189,7 @@ def train_settings(wildcards):
 
 
 rule train:
-    message: "train: {wildcards.set}, {wildcards.model} noise, seed {wildcards.seed} ({wildcards.profile})"
+    message: "train: {wildcards.set}, {wildcards.model}, seed {wildcards.seed} ({wildcards.profile})"
     input:
         data="results/{profile}/{set}/images.npz",
         code=code("train"),
@@ -207,7 +207,7 @@ rule train:
         gpu=1,
     shell:
         "python -m radarlib train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
-        " --label '{wildcards.set} seed {wildcards.seed}: training with {wildcards.model} noise' --settings {params.settings:q} 2>&1 | tee {log}"
+        " --label '{wildcards.set} seed {wildcards.seed}: training {wildcards.model}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 def score_inputs(wildcards):
@@ -218,7 +218,7 @@ def score_inputs(wildcards):
         "data": f"{base}/images.npz",
         "model": model if entry.trained else [],
         # Without the list of methods, or a new one would rescore all: `function` below is what a job takes from it.
-        "code": [file for file in code("score", entry.module) if file != "radarlib/methods.py"],
+        "code": code("score", entry.module, without=["methods"]),
     }
 
 
@@ -263,7 +263,7 @@ rule ablate:
             f"results/{{profile}}/{{set}}/seed{{seed}}/models/{m}/model.safetensors"
             for m in ("gaussian", "patch_small", "patch_medium")
         ],
-        code=code("ablation"),
+        code=code("ablation", without=["methods"]),
     output:
         "results/{profile}/{set}/seed{seed}/ablation.csv",
     log:

@@ -29,15 +29,6 @@ def _curve(ax: Axes, part: pd.DataFrame, x: str, y: str, k: int, label: str, ban
         ax.fill_between(part[x], part["low"], part["high"], color=f"C{k % 7}", alpha=0.12, lw=0)
 
 
-def _rows(sets: list[str], columns: int, height: float = 1.55) -> tuple[Figure, np.ndarray]:
-    fig, axes = plt.subplots(
-        len(sets), columns, figsize=(WIDTH, height * len(sets) + 0.55), squeeze=False, sharey="row", sharex="col"
-    )
-    for row, name in zip(axes, sets, strict=True):
-        row[0].set_ylabel(name.replace("_", " "))
-    return fig, axes
-
-
 def detection_figure(table: pd.DataFrame) -> Figure:
     """Table II at a glance: F1 and AUROC with intervals, a panel per metric, the paper's value as a star."""
     names = list(dict.fromkeys(table["set"]))
@@ -68,8 +59,11 @@ def contamination_figure(table: pd.DataFrame, metrics: tuple[str, ...]) -> Figur
     """RADAR Fig. 8, a row per set: each metric against the contamination that the forest is told, by method; and RADAR
     against the share of defective images in the training data."""
     sets = list(dict.fromkeys(table["set"]))
-    fig, axes = _rows(sets, len(metrics))
+    fig, axes = plt.subplots(
+        len(sets), len(metrics), figsize=(WIDTH, 1.55 * len(sets) + 0.55), squeeze=False, sharey="row", sharex="col"
+    )
     for row, name in zip(axes, sets, strict=True):
+        row[0].set_ylabel(name.replace("_", " "))
         for ax, metric in zip(row, metrics, strict=True):
             part = table[(table["set"] == name) & (table["metric"] == metric)]
             told = part[part["curve"] == "told to the classifier"]
@@ -190,7 +184,10 @@ def cost_figure(methods: pd.DataFrame, sides: pd.DataFrame, memory: pd.DataFrame
     bytes_.set_xticks(memory["side"], memory["side"])
     bytes_.minorticks_off()
     bytes_.legend()
-    lines = [("features", name, METHODS[str(name)].label + ": features") for name in dict.fromkeys(images["method"])]
+    lines = [
+        ("features", name, METHODS[str(name)].label + ": $n$ times one image")
+        for name in dict.fromkeys(images["method"])
+    ]
     for k, (column, name, label) in enumerate([*lines, ("forest", images["method"].iloc[0], "Isolation Forest: fit")]):
         part = images[images["method"] == name]
         many.plot(part["n"], part[column], color=f"C{k}", marker=STYLES[k][0], ls=STYLES[k][1], ms=3, label=label)

@@ -102,7 +102,7 @@ def measure(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: i
 
     methods : seconds per image on the first test images, and to fit what is fitted besides the network.
     sides : seconds per image against the image's side, on pieces of training images laid side by side.
-    images : seconds to compute the features of n training images and to fit the forest on them, by method.
+    images : seconds to fit the forest on n feature vectors, and n times the method's seconds per image.
     """
     first = [data.images[i] for i in data.where("test")[:IMAGES]]
     rows, by_side, given = [], [], {}

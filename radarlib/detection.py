@@ -46,6 +46,23 @@ def decide(study: Study, name: str, method: str, seed: int, **changes: float | s
     )
 
 
+def metric_rows(
+    study: Study, truth: np.ndarray, scores: np.ndarray, flagged: np.ndarray
+) -> tuple[list[dict], dict[str, np.ndarray]]:
+    """A row per metric, mean over runs with its bootstrap interval over images and spread over runs; and the resamples.
+
+    truth : (images,) bool. scores, flagged : (runs, images).
+    """
+    evidence, rows = study.settings["evidence"], []
+    values = pd.DataFrame([detection_metrics(truth, s, f) for s, f in zip(scores, flagged, strict=True)])
+    drawn = bootstrap_metrics(truth, scores, flagged, evidence["bootstrap"], seed=0)
+    for metric in DETECTION:
+        low, high = interval(drawn[metric], evidence["level"])
+        ours, sd = values[metric].mean(), values[metric].std(ddof=0)
+        rows.append({"metric": metric, "ours": ours, "low": low, "high": high, "sd": sd, "seeds": len(scores)})
+    return rows, drawn
+
+
 def detection_table(study: Study, methods: tuple[str, ...] = tuple(METHODS)) -> pd.DataFrame:
     """`radar_table2_detection`: one row per set, method and metric.
 
@@ -53,22 +70,17 @@ def detection_table(study: Study, methods: tuple[str, ...] = tuple(METHODS)) -> 
     over seeds, `paper` what RADAR's Table II prints.
     """
     printed = study.paper_values("radar_table2").set_index(["set", "method"])
-    evidence, rows = study.settings["evidence"], []
+    rows: list[dict] = []
     draws: dict[str, dict[str, np.ndarray]] = {name: {} for name in study.sets}
     for name, method in itertools.product(study.sets, methods):
         runs = [decide(study, name, method, seed) for seed in study.decision_seeds(method)]
         truth = (runs[0]["defect"] != GOOD).to_numpy()
         scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
-        values = pd.DataFrame([detection_metrics(truth, s, f) for s, f in zip(scores, flagged, strict=True)])
-        drawn = bootstrap_metrics(truth, scores, flagged, evidence["bootstrap"], seed=0)
+        found, drawn = metric_rows(study, truth, scores, flagged)
         draws[name][method] = drawn["f1"]  # of the same resampled images for every method
-        for metric in DETECTION:
-            low, high = interval(drawn[metric], evidence["level"])
-            paper = printed.loc[name, method].get(metric, np.nan) if (name, method) in printed.index else np.nan
-            rows.append({
-                "set": name, "method": method, "metric": metric, "ours": values[metric].mean(), "low": low, "high": high,
-                "sd": values[metric].std(ddof=0), "seeds": len(runs), "test_images": len(truth), "paper": paper,
-            })  # fmt: skip
+        for row in found:
+            paper = printed.loc[name, method].get(row["metric"], np.nan) if (name, method) in printed.index else np.nan
+            rows.append({"set": name, "method": method, **row, "test_images": len(truth), "paper": paper})
     for name, values in draws.items():
         rivals = [m for m in PAPER_METHODS if m in values]
         best = np.argmax([values[m] for m in rivals], axis=0)

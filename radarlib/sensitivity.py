@@ -11,9 +11,9 @@ from sklearn.metrics import roc_auc_score
 
 from radarlib import conformal
 from radarlib.datasets import GOOD
-from radarlib.detection import fitted
+from radarlib.detection import fitted, metric_rows
 from radarlib.methods import dirty
-from radarlib.metrics import DETECTION, bootstrap_metrics, detection_metrics, interval
+from radarlib.metrics import interval
 from radarlib.oneclass import CLASSIFIERS, OneClass
 from radarlib.study import Study
 
@@ -26,14 +26,25 @@ FIG8 = ("accuracy", "precision", "recall", "f1")
 
 def _rows(study: Study, truth: np.ndarray, scores: np.ndarray, flagged: np.ndarray, **keys: object) -> list[dict]:
     """Detection metrics with intervals: scores, flagged (runs, images)."""
-    evidence = study.settings["evidence"]
-    values = pd.DataFrame([detection_metrics(truth, s, f) for s, f in zip(scores, flagged, strict=True)]).mean()
-    drawn = bootstrap_metrics(truth, scores, flagged, evidence["bootstrap"], seed=0)
-    rows = []
-    for metric in DETECTION:
-        low, high = interval(drawn[metric], evidence["level"])
-        rows.append({**keys, "metric": metric, "ours": values[metric], "low": low, "high": high, "seeds": len(scores)})
-    return rows
+    found, _ = metric_rows(study, truth, scores, flagged)
+    return [{**keys, **{k: row[k] for k in ("metric", "ours", "low", "high", "seeds")}} for row in found]
+
+
+def _judged(
+    study: Study, name: str, method: str, **changes: float | str
+) -> tuple[list[OneClass], np.ndarray, np.ndarray]:
+    """A method's classifiers, one per seed; the test images' truth (images,) and scores (seeds, images)."""
+    fits = [fitted(study, name, method, seed, **changes) for seed in study.decision_seeds(method)]
+    truth = (fits[0][2].index.get_level_values("defect") != GOOD).astype(bool)
+    scores = np.stack([classifier.score(test.to_numpy()) for classifier, _, test in fits])
+    return [classifier for classifier, _, _ in fits], truth, scores
+
+
+def _at_threshold(study: Study, name: str, method: str, keys: dict, **changes: float | str) -> list[dict]:
+    """Rows of a method at its classifiers' own thresholds."""
+    classifiers, truth, scores = _judged(study, name, method, **changes)
+    limits = np.array([classifier.threshold for classifier in classifiers])
+    return _rows(study, truth, scores, scores > limits[:, None], **keys)
 
 
 def contamination_curves(study: Study, methods: Sequence[str] = DIFFUSION) -> pd.DataFrame:
@@ -41,11 +52,9 @@ def contamination_curves(study: Study, methods: Sequence[str] = DIFFUSION) -> pd
     rows = []
     for name in study.sets:
         for method in methods:
-            fits = [fitted(study, name, method, seed) for seed in study.decision_seeds(method)]
-            truth = (fits[0][2].index.get_level_values("defect") != GOOD).astype(bool)
-            scores = np.stack([classifier.score(test.to_numpy()) for classifier, _, test in fits])
+            classifiers, truth, scores = _judged(study, name, method)
             for share in CONTAMINATIONS:
-                limits = np.array([classifier.threshold_at(share) for classifier, _, _ in fits])
+                limits = np.array([classifier.threshold_at(share) for classifier in classifiers])
                 keys = {"set": name, "curve": "told to the classifier", "method": method, "contamination": share}
                 rows += _rows(study, truth, scores, scores > limits[:, None], **keys)
     return pd.DataFrame(rows)
@@ -57,12 +66,8 @@ def dirt_curves(study: Study) -> pd.DataFrame:
     rows = []
     for name in study.sets:
         for share, method in shares:
-            fits = [fitted(study, name, method, seed) for seed in study.decision_seeds(method)]
-            truth = (fits[0][2].index.get_level_values("defect") != GOOD).astype(bool)
-            scores = np.stack([classifier.score(test.to_numpy()) for classifier, _, test in fits])
-            limits = np.array([classifier.threshold for classifier, _, _ in fits])
             keys = {"set": name, "curve": "in the training data", "method": "radar", "contamination": share}
-            rows += _rows(study, truth, scores, scores > limits[:, None], **keys)
+            rows += _at_threshold(study, name, method, keys)
     return pd.DataFrame(rows)
 
 
@@ -71,11 +76,7 @@ def classifier_table(study: Study) -> pd.DataFrame:
     rows = []
     for name in study.sets:
         for kind in CLASSIFIERS:
-            fits = [fitted(study, name, "radar", seed, classifier=kind) for seed in study.decision_seeds("radar")]
-            truth = (fits[0][2].index.get_level_values("defect") != GOOD).astype(bool)
-            scores = np.stack([classifier.score(test.to_numpy()) for classifier, _, test in fits])
-            limits = np.array([classifier.threshold for classifier, _, _ in fits])
-            rows += _rows(study, truth, scores, scores > limits[:, None], set=name, classifier=kind)
+            rows += _at_threshold(study, name, "radar", {"set": name, "classifier": kind}, classifier=kind)
     return pd.DataFrame(rows)
 
 

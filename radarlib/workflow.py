@@ -23,16 +23,17 @@ def _imports(source: str) -> set[str]:
     return {name for name in found if (PACKAGE / f"{name}.py").is_file()}
 
 
-def code_files(modules: Iterable[str], root: Path) -> list[str]:
+def code_files(modules: Iterable[str], root: Path, without: Iterable[str] = ()) -> list[str]:
     """The files of these modules and of every radarlib module that they import, relative to `root`.
 
     Snakemake does not look into imports: a rule names these as inputs, so that an edit reruns what depends on it.
+    Modules `without` which a job would do are left out, with what they alone import.
     """
-    todo, seen = set(modules), set()
+    todo, seen, out = set(modules), set(), set(without)
     while todo:
         name = todo.pop()
         seen.add(name)
-        todo |= _imports((PACKAGE / f"{name}.py").read_text()) - seen
+        todo |= _imports((PACKAGE / f"{name}.py").read_text()) - seen - out
     return sorted(str((PACKAGE / f"{name}.py").relative_to(root)) for name in seen)
 
 
