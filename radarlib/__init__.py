@@ -3,4 +3,10 @@
 Data flows one way: datasets → patches → denoiser → radar / reconstruct → features → oneclass → metrics → figures.
 """
 
+import sys
+
 __version__ = "0.1.0"
+
+# jsonschema builds a grammar for IRIs when it is imported: two seconds of every start, for a format that no schema here
+# names. It does without the package where it is missing.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -57,14 +57,23 @@ def variants(settings: dict, patches: dict[str, int]) -> list[Variant]:
 
 
 def _images(data: ImageSet, settings: dict, seed: int) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(name, kind, image): the classifier's training images, some of them with an artificial defect, the test images."""
-    train = classifier_images(data.index, settings["data"]["max_classifier"], settings["data"]["seed"])
+    """(name, kind, image): the classifier's training images, some of them with an artificial defect, the test images.
+
+    Of training and of test images at most `evidence.ablation_images` each, a seeded draw that sees no label.
+    """
+    limit, draw = settings["evidence"]["ablation_images"], settings["data"]["seed"]
+    train = classifier_images(
+        data.index, min(filter(None, (limit, settings["data"]["max_classifier"])), default=None), draw
+    )
+    test = np.array(data.where("test"))
+    if limit is not None and len(test) > limit:
+        test = np.sort(np.random.default_rng(draw).choice(test, limit, replace=False))
     for i in train:
         yield data.index["image"][i], "train", data.images[i]
     rng = np.random.default_rng(seed)
     for i in train[1::2][:PROBES]:  # the odd ones: `ablation_table` fits on the even ones
         yield data.index["image"][i], "artificial", artificial_defect(data.images[i], rng)[0]
-    for i in data.where("test"):
+    for i in test:
         yield data.index["image"][i], "test", data.images[i]
 
 

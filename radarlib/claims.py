@@ -331,8 +331,12 @@ CLAIMS = [
 ]  # fmt: skip
 
 
-def ledger(folder: Path, paper: Path) -> tuple[pd.DataFrame, pd.DataFrame, set[Path]]:
-    """`claims`: a row per claim with its verdict; the same as people read it, with the measured times; the files used."""
+def ledger(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
+    """A row per claim with its verdict, and the files that were used.
+
+    `measured` holds the times that a verdict rests on, empty where it rests on none. folder : a profile's exhibits;
+    paper : the paper's printed tables. Raises UserError for an exhibit that is missing.
+    """
     evidence, rows = Evidence(folder, paper), []
     for claim in CLAIMS:
         found = claim.check(evidence)
@@ -340,6 +344,16 @@ def ledger(folder: Path, paper: Path) -> tuple[pd.DataFrame, pd.DataFrame, set[P
             "claim": claim.text, "where": claim.where, "paper": claim.paper, "ours": found.ours,
             "verdict": found.verdict, "exhibit": claim.exhibit, "measured": found.measured,
         })  # fmt: skip
-    table = pd.DataFrame(rows)
-    shown = table.assign(ours=table["ours"] + table["measured"]).drop(columns=["measured", "exhibit"])
-    return table.drop(columns="measured"), shown, evidence.used
+    return pd.DataFrame(rows), evidence.used
+
+
+def exact(table: pd.DataFrame) -> pd.DataFrame:
+    """The ledger without what rests on measured times, which differ from run to run: those stand beside it."""
+    table = table.copy()
+    table.loc[table["measured"] != "", ["ours", "verdict"]] = "timed: see claims.measured.json"
+    return table.drop(columns="measured")
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The ledger as people read it."""
+    return table.assign(ours=table["ours"] + table["measured"]).drop(columns=["measured", "exhibit"])

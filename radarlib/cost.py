@@ -16,11 +16,14 @@ from radarlib.artifacts import write_json
 from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.methods import METHODS, Method
+from radarlib.noise import BANK, simplex_fields
 from radarlib.oneclass import OneClass
 from radarlib.runtime import progress
+from radarlib.train import Trainer
 from radarlib.unet import UNet
 
 IMAGES = 5  # that every method is timed on
+STEPS = 15  # of training, to see what noise takes of one
 SCALED = ("radar", "ddpm", "ba", "lf", "rpca")  # methods timed at every side
 
 
@@ -91,6 +94,23 @@ def memory_by_side(settings: dict) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def noise_share(images: Sequence[np.ndarray], settings: dict, seed: int) -> list[dict]:
+    """What noise takes of a training, a row per kind: seconds made once, per batch and per step, and the share of all."""
+    size, rows = settings["training"], []
+    for kind in ("gaussian", "simplex"):
+        options = settings["noise"]
+        fields = partial(simplex_fields, BANK[0], BANK[1], BANK[1], options["octaves"], options["persistence"], options["frequency"], seed)  # fmt: skip
+        once = seconds(fields, 1) if kind == "simplex" else 0.0
+        trainer = Trainer(images, {**settings, "noise": {**options, "kind": kind}}, seed, settings["compute"]["device"])
+        step = seconds(trainer.train_step, STEPS)
+        draw = seconds(
+            partial(trainer.noise, (size["batch"], 1, size["patch"], size["patch"]), trainer.generator), STEPS
+        )
+        share = (once + size["steps"] * draw) / (once + size["steps"] * step)
+        rows.append({"noise": kind, "made_once": once, "per_batch": draw, "per_step": step, "share": share})
+    return rows
+
+
 def _given(entry: Method, models: dict[str, Denoiser], data: ImageSet, settings: dict, seed: int) -> object:
     if entry.model == "fit":
         return entry.load_fit()(data.train_images, settings, seed)
@@ -98,10 +118,11 @@ def _given(entry: Method, models: dict[str, Denoiser], data: ImageSet, settings:
 
 
 def measure(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, out: Path) -> None:
-    """Time every method in one run, one after another; leaves `out` (JSON): tables `methods`, `sides`, `images`.
+    """Time every method in one run, one after another; leaves `out` (JSON): tables `methods`, `sides`, `images`, `noise`.
 
     methods : seconds per image on the first test images, and to fit what is fitted besides the network.
     sides : seconds per image against the image's side, on pieces of training images laid side by side.
+    noise : `noise_share`.
     images : seconds to fit the forest on n feature vectors, and n times the method's seconds per image.
     """
     first = [data.images[i] for i in data.where("test")[:IMAGES]]
@@ -124,7 +145,10 @@ def measure(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: i
         features = np.random.default_rng(0).lognormal(size=(n, 2))
         forest = seconds(partial(OneClass().fit, features))
         by_n += [{"method": m, "n": n, "forest": forest, "features": n * one[m]} for m in ("radar", "ddpm")]
-    write_json(out, {"methods": rows, "sides": by_side, "images": by_n, "pixels": int(np.prod(first[0].shape))})
+    noise = noise_share(data.train_images, settings, seed)
+    write_json(
+        out, {"methods": rows, "sides": by_side, "images": by_n, "noise": noise, "pixels": int(np.prod(first[0].shape))}
+    )
 
 
 def tiled(images: Sequence[np.ndarray], side: int) -> np.ndarray:

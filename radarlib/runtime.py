@@ -8,20 +8,24 @@ import sys
 import zlib
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from radarlib.errors import UserError
+
+if TYPE_CHECKING:  # PyTorch takes seconds to import, and jobs without a network need none of it
+    import torch
 
 T = TypeVar("T")
 
 
 def resolve_device(name: str = "auto") -> torch.device:
     """`auto` takes CUDA, then Apple's MPS, then the CPU. Raises UserError where the named device is absent."""
+    import torch
+
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind, present in available.items() if present)
@@ -34,6 +38,8 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     """`auto` takes bfloat16 where the device computes it faster than float32, and float32 elsewhere."""
+    import torch
+
     if name != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
     if device.type == "cpu":
@@ -45,6 +51,8 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
     """Mixed precision in bfloat16; does nothing in float32."""
+    import torch
+
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
 
 
@@ -52,7 +60,9 @@ def use_threads(threads: int | None) -> None:
     """Bound the threads of PyTorch and OpenCV (None: as many as the process may use)."""
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for PyTorch, should it be imported later
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
     cv2.setNumThreads(threads)
     _keep_freed_memory()
 
@@ -72,6 +82,8 @@ def image_generator(image: np.ndarray, seed: int) -> torch.Generator:
     It depends on the seed and the image's content, so that an image gets the same score alone and among
     others, and different images get independent noise.
     """
+    import torch
+
     # PyTorch's CPU generator uses 32 bits of its seed, so both go into 32 bits.
     return torch.Generator().manual_seed(zlib.crc32(image.tobytes(), seed))
 

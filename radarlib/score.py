@@ -10,7 +10,6 @@ import pandas as pd
 
 from radarlib.artifacts import write_csv, write_json, write_npz
 from radarlib.datasets import ImageSet
-from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.methods import method as find_method
 from radarlib.runtime import progress
@@ -34,12 +33,12 @@ def score_set(
     """
     entry, device = find_method(method), settings["compute"]["device"]
     function, given = entry.load(), None
-    if entry.trained:
-        if model is None:
+    if entry.trained or entry.model == "untrained":
+        from radarlib.denoiser import Denoiser  # here, for the methods that do without PyTorch
+
+        if entry.trained and model is None:
             raise UserError(f"method {method!r} needs a trained model")
-        given = Denoiser.load(model, device)
-    elif entry.model == "untrained":
-        given = Denoiser.untrained(settings, seed, device)
+        given = Denoiser.load(model, device) if model else Denoiser.untrained(settings, seed, device)
     elif entry.model == "fit":
         given = entry.load_fit()(data.train_images, settings, seed)
     chosen = [

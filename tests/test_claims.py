@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
-from radarlib.claims import CLAIMS, FAILS, HOLDS, PARTLY, UNTESTED, Finding, ledger
+from radarlib.claims import CLAIMS, FAILS, HOLDS, PARTLY, UNTESTED, Finding, exact, ledger, shown
 from radarlib.errors import UserError
 
 PAPER = REPOSITORY / "data/paper"
@@ -20,7 +20,7 @@ def exhibits(smoke, tmp_path):
 
 
 def verdict(folder, start: str) -> str:
-    table, _, _ = ledger(folder, PAPER)
+    table, _ = ledger(folder, PAPER)
     (row,) = [r for r in table.itertuples() if r.claim.startswith(start)]
     return row.verdict
 
@@ -38,7 +38,7 @@ def test_parts_make_a_verdict():
 
 
 def test_every_claim_has_a_row(exhibits):
-    table, _, used = ledger(exhibits, PAPER)
+    table, used = ledger(exhibits, PAPER)
     assert len(table) == len(CLAIMS) > 20 and set(table["verdict"]) <= {HOLDS, FAILS, PARTLY, UNTESTED}
     assert table["ours"].str.len().min() > 0 and exhibits / "radar_table2_detection.csv" in used
     assert (table["verdict"] == UNTESTED).sum() == 2  # those that no exhibit can tell
@@ -88,6 +88,17 @@ def test_the_papers_own_slips_are_told(exhibits):
     assert verdict(exhibits, "Table II is consistent with Table I") == HOLDS
     assert verdict(exhibits, "L&F's precision on Tile is 0.95") == FAILS
     assert verdict(exhibits, "DiffusionAD is below DDPM on prints") == FAILS
+
+
+def test_the_exact_ledger_holds_nothing_that_was_timed(exhibits):
+    table, _ = ledger(exhibits, PAPER)
+    timed = exact(table)["verdict"] == "timed: see claims.measured.json"
+    assert (
+        list(table.loc[timed, "exhibit"])
+        == ["radar_cost", "radar_classifiers"]
+        == list(exact(table).loc[timed, "exhibit"])
+    )
+    assert set(shown(table)["verdict"]) <= {HOLDS, FAILS, PARTLY, UNTESTED}
 
 
 def test_a_missing_exhibit_is_named(exhibits):
