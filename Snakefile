@@ -21,6 +21,7 @@ from radarlib.workflow import code_files, notebook_digest, notebook_modules
 ROOT = Path(workflow.basedir)
 OVERRIDES = typed({key: value for key, value in config.items() if key != "profile"})
 TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
+CHART = (*FIGURE, "column.pdf")  # at the width of one column of a page as well
 
 # notebook → its exhibits and their kind
 EXHIBITS = {
@@ -38,12 +39,12 @@ EXHIBITS = {
     },
     "04_detection": {"radar_table2_detection": TABLE, "radar_pixel_level": TABLE},
     "06_decision": {
-        "radar_fig8_contamination": FIGURE,
-        "radar_classifiers": (*FIGURE, "measured.json"),
-        "radar_conformal": FIGURE,
+        "radar_fig8_contamination": CHART,
+        "radar_classifiers": (*CHART, "measured.json"),
+        "radar_conformal": CHART,
     },
-    "07_ablation": {"radar_ablation": FIGURE},
-    "08_cost": {"radar_cost": (*FIGURE, "measured.json")},
+    "07_ablation": {"radar_ablation": CHART},
+    "08_cost": {"radar_cost": (*CHART, "measured.json")},
     "09_claims": {"claims": (*TABLE, "measured.json")},
 }
 # notebook → the methods whose artefacts it reads, and whether it reads trained denoisers
@@ -136,7 +137,8 @@ def notebook_inputs(wildcards):
 
 def exhibits(profile):
     """Everything that a profile leaves behind: executed notebooks and exhibits."""
-    files = [f"results/{profile}/notebooks/{notebook}.html" for notebook in EXHIBITS]
+    files = [f"results/{profile}/gallery.html"]
+    files += [f"results/{profile}/notebooks/{notebook}.html" for notebook in EXHIBITS]
     for kinds in EXHIBITS.values():
         for name, formats in kinds.items():
             files += [f"figures/{profile}/{name}.{suffix}" for suffix in (*formats, "provenance.json")]
@@ -292,6 +294,7 @@ rule cost:
         code=code("cost", *{entry.module for entry in METHODS.values()}),
     output:
         "results/{profile}/cost.json",
+    priority: 1  # two notebooks wait for it
     log:
         "results/{profile}/logs/cost.log",
     params:
@@ -352,3 +355,21 @@ for notebook, kinds in EXHIBITS.items():
         shell:
             "python -m radarlib notebook {input.notebook} {log.notebook} {output.html} --threads {threads}"
             " -p profile {wildcards.profile} -p overrides {params.overrides:q}"
+
+
+rule gallery:
+    message: "gallery ({wildcards.profile})"
+    input:
+        lambda wildcards: [
+            f"figures/{wildcards.profile}/{name}.{suffix}"
+            for kinds in EXHIBITS.values()
+            for name, formats in kinds.items()
+            for suffix in ("png" if "png" in formats else "md", "provenance.json")
+        ],
+        code=code("gallery"),
+    output:
+        report("results/{profile}/gallery.html", category="Gallery", caption="workflow/report/gallery.rst"),
+    params:
+        names=" ".join(name for kinds in EXHIBITS.values() for name in kinds),
+    shell:
+        "python -m radarlib gallery figures/{wildcards.profile} {params.names} --out {output}"

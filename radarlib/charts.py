@@ -30,40 +30,36 @@ def _curve(ax: Axes, part: pd.DataFrame, x: str, y: str, k: int, label: str, ban
 
 
 def detection_figure(table: pd.DataFrame) -> Figure:
-    """Table II at a glance: F1 and AUROC with intervals, a panel per metric, the paper's value as a star."""
-    names = list(dict.fromkeys(table["set"]))
-    labels = {name: METHODS[name].label for name in dict.fromkeys(table["method"])}
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.34 * len(names) * len(labels) + 0.8), sharey=True)
-    for ax, metric in zip(axes, ("f1", "auroc"), strict=True):
-        part = table[table["metric"] == metric]
-        for i, name in enumerate(names):
-            for j, (method, label) in enumerate(labels.items()):
-                row = part[(part["set"] == name) & (part["method"] == method)]
-                if row.empty:
-                    continue
-                row, y = row.iloc[0], i * (len(labels) + 0.8) + j
-                colour = f"C{j}"
-                ax.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.5)
-                ax.plot(row["ours"], y, "os^Dv<>pPX*"[j % 11], color=colour, ms=4, label=label if i == 0 else None)
-                if not np.isnan(row["paper"]):
-                    ax.plot(row["paper"], y, "*", color="k", ms=6, mew=0, label="paper" if i == 0 and j == 0 else None)
-        ax.set(xlim=(-0.02, 1.02), xlabel={"f1": "F1", "auroc": "AUROC"}[metric])
-        ax.axvline(0.5, color="0.8", lw=0.6, zorder=0)
-    axes[0].set(yticks=[i * (len(labels) + 0.8) + (len(labels) - 1) / 2 for i in range(len(names))], yticklabels=names)
-    axes[0].invert_yaxis()
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    """Table II at a glance: F1 and AUROC with intervals, a row of panels per set, the paper's value as a star."""
+    sets = list(dict.fromkeys(table["set"]))
+    methods = list(dict.fromkeys(table["method"]))
+    size = (WIDTH, 0.155 * len(methods) * len(sets) + 0.35 * len(sets) + 0.3)
+    fig, axes = plt.subplots(len(sets), 2, figsize=size, squeeze=False, sharex=True, sharey=True)
+    for row, name in zip(axes, sets, strict=True):
+        for ax, metric in zip(row, ("f1", "auroc"), strict=True):
+            part = table[(table["set"] == name) & (table["metric"] == metric)].set_index("method").reindex(methods)
+            y = np.arange(len(methods))
+            colours = ["C1" if m == "radar" else "0.55" if METHODS[m].control else "C0" for m in methods]
+            ax.hlines(y, part["low"], part["high"], color=colours, lw=1.5)
+            ax.scatter(part["ours"], y, c=colours, s=14, zorder=3)
+            ax.plot(part["paper"], y, "*", color="k", ms=6, mew=0)
+            ax.axvline(0.5, color="0.8", lw=0.6, zorder=0)
+            ax.set_title(f"{name.replace('_', ' ')}: {TITLES[metric]}")
+        row[0].set(yticks=y, yticklabels=[METHODS[m].label for m in methods], xlim=(-0.02, 1.02))
+    axes[0, 0].invert_yaxis()
     return fig
 
 
-def contamination_figure(table: pd.DataFrame, metrics: tuple[str, ...]) -> Figure:
-    """RADAR Fig. 8, a row per set: each metric against the contamination that the forest is told, by method; and RADAR
-    against the share of defective images in the training data."""
+def contamination_figure(table: pd.DataFrame, metrics: tuple[str, ...], width: float = WIDTH) -> Figure:
+    """RADAR Fig. 8: each metric against the contamination that the forest is told, by method; and RADAR against the share
+    of defective images in the training data. A row per set, in one column of a page two."""
     sets = list(dict.fromkeys(table["set"]))
+    rows = len(sets) * (1 if width == WIDTH else 2)
     fig, axes = plt.subplots(
-        len(sets), len(metrics), figsize=(WIDTH, 1.55 * len(sets) + 0.55), squeeze=False, sharey="row", sharex="col"
-    )
-    for row, name in zip(axes, sets, strict=True):
-        row[0].set_ylabel(name.replace("_", " "))
+        rows, len(sets) * len(metrics) // rows, figsize=(width, 1.55 * rows + 0.55), squeeze=False,
+        sharey=True, sharex=True,
+    )  # fmt: skip
+    for row, name in zip(axes.reshape(len(sets), len(metrics)), sets, strict=True):
         for ax, metric in zip(row, metrics, strict=True):
             part = table[(table["set"] == name) & (table["metric"] == metric)]
             told = part[part["curve"] == "told to the classifier"]
@@ -71,19 +67,24 @@ def contamination_figure(table: pd.DataFrame, metrics: tuple[str, ...]) -> Figur
                 _curve(ax, line, "contamination", "ours", k, find_method(str(key)).label)
             dirt = part[part["curve"] != "told to the classifier"]
             _curve(ax, dirt, "contamination", "ours", 4, "RADAR, share of defective training images")
-            ax.set(ylim=(0, 1.03))
-    for ax, metric in zip(axes[0], metrics, strict=True):
-        ax.set_title(TITLES[metric])
+            ax.set(ylim=(0, 1.03), title=TITLES[metric] if width == WIDTH else f"{name}: {TITLES[metric]}")
+        if width == WIDTH:
+            row[0].set_ylabel(name.replace("_", " "))
     for ax in axes[-1]:
         ax.set_xlabel("contamination")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5 if width == WIDTH else 2)
     return fig
 
 
-def classifiers_figure(table: pd.DataFrame, times: pd.DataFrame) -> Figure:
+def classifiers_figure(table: pd.DataFrame, times: pd.DataFrame, width: float = WIDTH) -> Figure:
     """RADAR's features judged by three classifiers, and how the time of a fit grows with the number of images."""
     sets = list(dict.fromkeys(table["set"]))
-    fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 0.5 * len(sets) + 1.9), width_ratios=(1.15, 1))
+    height = 0.5 * len(sets) + 1.9
+    fig, (left, right) = (
+        plt.subplots(1, 2, figsize=(width, height), width_ratios=(1.15, 1))
+        if width == WIDTH
+        else plt.subplots(2, 1, figsize=(width, 2 * height))
+    )
     for k, (kind, label) in enumerate(CLASSIFIERS.items()):
         for metric, filled in (("f1", True), ("auroc", False)):
             part = table[(table["classifier"] == kind) & (table["metric"] == metric)]
@@ -100,42 +101,53 @@ def classifiers_figure(table: pd.DataFrame, times: pd.DataFrame) -> Figure:
         )  # fmt: skip
     left.set(yticks=range(len(sets)), yticklabels=[s.replace("_", " ") for s in sets], xlim=(-0.02, 1.02))
     left.set(xlabel="F1 (filled), AUROC (open)", ylim=(len(sets) - 0.45, -0.55))
-    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3 if width == WIDTH else 2)
     right.set(xscale="log", yscale="log", xlabel="training images $n$", ylabel="seconds to fit")
     right.legend(title="slope at the largest sizes", title_fontsize=7)
     return fig
 
 
-def conformal_figure(table: pd.DataFrame) -> Figure:
-    """False alarms on new normal images against the rate that was asked for, and the defects found, a column per set."""
+def conformal_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
+    """False alarms on new normal images against the rate that was asked for, and the defects found: a column per set, in
+    one column of a page a row."""
     sets = list(dict.fromkeys(table["set"]))
-    fig, axes = plt.subplots(
-        2, len(sets), figsize=(min(WIDTH, 2.6 * len(sets) + 0.8), 3.6), squeeze=False, sharex=True, sharey="row"
-    )
-    for column, name in zip(axes.T, sets, strict=True):
+    if width == WIDTH:
+        size = (min(WIDTH, 2.6 * len(sets) + 0.8), 3.6)
+        fig, axes = plt.subplots(2, len(sets), figsize=size, squeeze=False, sharex=True, sharey="row")
+        pairs = axes.T
+    else:
+        fig, axes = plt.subplots(len(sets), 2, figsize=(width, 1.6 * len(sets) + 0.8), squeeze=False, sharex=True)
+        pairs = axes
+    for (alarms, found), name in zip(pairs, sets, strict=True):
         for k, (rule, label) in enumerate(RULES.items()):
             part = table[(table["set"] == name) & (table["rule"] == rule)]
-            _curve(column[0], part, "promised", "false_alarms", k, label)
-            _curve(column[1], part, "promised", "recall", k, label, band=False)
-        column[0].axline((0, 0), slope=1, color="k", lw=0.7, ls=":")
-        column[0].set_title(name.replace("_", " "))
-        column[1].set(xlabel="rate asked for", ylim=(0, 1.03))
-    axes[0, 0].set(ylabel="false alarms that came", ylim=(0, None), xlim=(0, None))
-    axes[1, 0].set_ylabel("defects found")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+            _curve(alarms, part, "promised", "false_alarms", k, label)
+            _curve(found, part, "promised", "recall", k, label, band=False)
+        alarms.axline((0, 0), slope=1, color="k", lw=0.7, ls=":")
+        alarms.set(title=name.replace("_", " "), ylim=(0, None), xlim=(0, None))
+        found.set_ylim(0, 1.03)
+    for alarms, found in pairs if width != WIDTH else pairs[:1]:
+        alarms.set_ylabel("false alarms that came")
+        found.set_ylabel("defects found")
+    for ax in axes[-1]:
+        ax.set_xlabel("rate asked for")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2 if width == WIDTH else 1)
     return fig
 
 
-def ablation_figure(table: pd.DataFrame) -> Figure:
+def ablation_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
     """One panel per set and factor: AUROC and F1 on the test set; a ring marks the choice of normal images alone."""
     sets, factors = list(dict.fromkeys(table["set"])), list(dict.fromkeys(table["factor"]))
-    counts = [max(len(part) for _, part in table[table["factor"] == f].groupby("set")) for f in factors]
+    counts = np.array([max(len(part) for _, part in table[table["factor"] == f].groupby("set")) for f in factors])
+    rows = 1 if width == WIDTH else 2  # of panels for each set
+    columns = -(-len(factors) // rows)
+    ratios = np.resize(counts, (rows, columns)).max(0) + 0.8
     fig, axes = plt.subplots(
-        len(sets), len(factors), figsize=(WIDTH, 1.45 * len(sets) + 0.9), squeeze=False, sharey="row",
-        width_ratios=[n + 0.8 for n in counts],
+        rows * len(sets), columns, figsize=(width, 1.45 * rows * len(sets) + 0.9), squeeze=False, sharey=True,
+        width_ratios=ratios,
     )  # fmt: skip
-    for row, name in zip(axes, sets, strict=True):
-        for ax, factor in zip(row, factors, strict=True):
+    for line, name in zip(axes.reshape(len(sets), rows * columns), sets, strict=True):
+        for ax, factor in zip(line, factors, strict=False):
             part = table[(table["set"] == name) & (table["factor"] == factor)].reset_index(drop=True)
             for k, metric in enumerate(("auroc", "f1")):
                 ax.vlines(part.index + 0.12 * k, part[f"{metric}_low"], part[f"{metric}_high"], color=f"C{k}", lw=0.8)
@@ -145,19 +157,26 @@ def ablation_figure(table: pd.DataFrame) -> Figure:
             labels = [SHORT.get(value, value) for value in part["value"]]
             ax.set_xticks(part.index, labels, rotation=90, fontsize=5.5)
             ax.set(xlim=(-0.6, len(part) - 0.3), ylim=(0, 1.04))
-        row[0].set_ylabel(name.replace("_", " "))
-    for ax, factor in zip(axes[0], factors, strict=True):
-        ax.set_title({"t": "$t$", "sigma": "blur σ", "blur": "blur"}.get(factor, factor), fontsize=7)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+            if rows > 1 or name == sets[0]:
+                ax.set_title({"t": "$t$", "sigma": "blur σ"}.get(factor, factor), fontsize=7)
+        for ax in line[len(factors) :]:
+            ax.set_axis_off()
+        for ax in line[::columns]:
+            ax.set_ylabel(name.replace("_", " "))
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3 if width == WIDTH else 2)
     return fig
 
 
 SHORT = {"Isolation Forest": "forest", "Local Outlier Factor": "LOF", "one-class SVM": "SVM"}
 
 
-def cost_figure(methods: pd.DataFrame, sides: pd.DataFrame, memory: pd.DataFrame, images: pd.DataFrame) -> Figure:
+def cost_figure(
+    methods: pd.DataFrame, sides: pd.DataFrame, memory: pd.DataFrame, images: pd.DataFrame, width: float = WIDTH
+) -> Figure:
     """Seconds per image by method; against the image's side; memory in patches and whole; against the number of images."""
-    fig, ((bars, growth), (bytes_, many)) = plt.subplots(2, 2, figsize=(WIDTH, 4.9))
+    rows, height = (2, 4.9) if width == WIDTH else (4, 9.0)
+    fig, axes = plt.subplots(rows, 4 // rows, figsize=(width, height))
+    bars, growth, bytes_, many = axes.flat
     ordered = methods.sort_values("seconds_per_image", ascending=False)
     bars.barh([METHODS[m].label for m in ordered["method"]], ordered["seconds_per_image"], color="C0", height=0.7)
     bars.set(xscale="log", xlabel="seconds per image")
@@ -169,7 +188,7 @@ def cost_figure(methods: pd.DataFrame, sides: pd.DataFrame, memory: pd.DataFrame
     growth.set(xscale="log", yscale="log", xlabel="side of the image in px", ylabel="seconds per image")
     growth.set_xticks(sides["side"].unique(), sides["side"].unique())
     growth.minorticks_off()
-    growth.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    growth.legend(**(dict(loc="center left", bbox_to_anchor=(1, 0.5)) if width == WIDTH else {}))
     for k, column in enumerate(("whole image", "one batch of patches")):
         bytes_.plot(
             memory["side"],

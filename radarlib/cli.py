@@ -124,6 +124,13 @@ def _notebook(args: argparse.Namespace) -> int:
     return 0
 
 
+def _gallery(args: argparse.Namespace) -> int:
+    from radarlib.gallery import gallery
+
+    gallery(args.folder, args.exhibits, args.out)
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="radarlib", description="Single-step diffusion anomaly detection (RADAR).")
     top.add_argument("--version", action="version", version=__version__)
@@ -199,6 +206,11 @@ def parser() -> argparse.ArgumentParser:
     notebook.add_argument("executed", type=Path)
     notebook.add_argument("html", type=Path)
     notebook.add_argument("-p", dest="parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+
+    page = command("gallery", _gallery, "Workflow step: one page with every exhibit.")
+    page.add_argument("folder", type=Path)
+    page.add_argument("exhibits", nargs="+")
+    page.add_argument("--out", type=Path, required=True)
     return top
 
 

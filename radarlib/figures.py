@@ -18,7 +18,7 @@ from scipy import stats
 
 from radarlib.oneclass import OneClass
 
-WIDTH = 7.16  # in, two columns
+WIDTH, COLUMN = 7.16, 3.5  # in: two columns of a page, and one
 NORMAL, ANOMALOUS, TRAIN = "#0072B2", "#D55E00", "0.6"
 HEAT = "inferno"
 

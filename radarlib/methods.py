@@ -63,6 +63,11 @@ class Method:
     def trained(self) -> bool:
         return self.model in MODELS
 
+    @property
+    def control(self) -> bool:
+        """Whether it is no method but what a method must beat."""
+        return self.label.startswith("control")
+
     def load(self) -> Callable:
         return getattr(import_module(f"radarlib.{self.module}"), self.function.split(":")[1])
 

@@ -114,27 +114,31 @@ class Study:
             self.exhibit(f"{name}.measured.json"), {key: table.to_dict("records") for key, table in tables.items()}
         )
 
-    def save_figure(self, name: str, figure: Figure, numbers: pd.DataFrame, caption: str) -> None:
-        """Leave a figure as PDF and PNG, and the numbers behind it as CSV."""
+    def save_figure(
+        self, name: str, figure: Figure, numbers: pd.DataFrame, caption: str, column: Figure | None = None
+    ) -> None:
+        """Leave a figure as PDF and PNG, and the numbers behind it as CSV.
+
+        column : the same figure at the width of one column of a page, left as `<name>.column.pdf`.
+        """
         if mark := self.settings["watermark"]:
             numbers, caption = numbers.assign(note=mark), f"{caption} ({mark.upper()})"
-            figure.text(
-                0.5,
-                0.5,
-                mark.upper(),
-                fontsize=26,
-                color="0.5",
-                alpha=0.35,
-                ha="center",
-                va="center",
-                rotation=20,
-                zorder=100,
-            )
-        # Fixed metadata, so that equal figures are equal files.
-        for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": "radarlib"})):
-            buffer = BytesIO()
-            figure.savefig(buffer, format=suffix, metadata=metadata)
-            write_bytes(self.exhibit(f"{name}.{suffix}"), buffer.getvalue())
+        self._draw(figure, f"{name}.pdf", f"{name}.png")
+        if column:
+            self._draw(column, f"{name}.column.pdf")
         write_csv(self.exhibit(f"{name}.csv"), numbers, 6)
         self._record(name, caption)
+
+    def _draw(self, figure: Figure, *files: str) -> None:
+        if mark := self.settings["watermark"]:
+            figure.text(
+                0.5, 0.5, mark.upper(), ha="center", va="center", rotation=20, zorder=100,
+                fontsize=3.6 * figure.get_figwidth(), color="0.5", alpha=0.35,
+            )  # fmt: skip
+        for file in files:
+            buffer, suffix = BytesIO(), file.split(".")[-1]
+            # Fixed metadata, so that equal figures are equal files.
+            metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": "radarlib"}
+            figure.savefig(buffer, format=suffix, metadata=metadata)
+            write_bytes(self.exhibit(file), buffer.getvalue())
         plt.close(figure)

@@ -12,19 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from radarlib.config import resolve
 
 torch.set_num_threads(1)
 REPOSITORY = Path(__file__).parents[1]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Tests that look at the one smoke run go to one worker, so that it runs once."""
-    for item in items:
-        if "smoke" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("smoke"))
 
 
 @pytest.fixture
@@ -104,8 +97,14 @@ def snakemake(where: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Path:
-    """A copy of the repository in which the `smoke` profile has run."""
-    where = copy_repository(tmp_path_factory.mktemp("smoke"))
-    done = snakemake(where, "smoke")
-    assert done.returncode == 0, done.stdout + done.stderr
+    """A copy of the repository in which the `smoke` profile has run: once, and all workers read it."""
+    base = tmp_path_factory.getbasetemp()
+    where = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smoke"
+    with FileLock(f"{where}.lock"):
+        if not where.exists():
+            copy_repository(where)
+            done = snakemake(where, "smoke")
+            (where / "outcome.txt").write_text("" if done.returncode == 0 else done.stdout + done.stderr)
+    outcome = (where / "outcome.txt").read_text()
+    assert not outcome, outcome
     return where

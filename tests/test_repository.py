@@ -52,6 +52,12 @@ def test_readme_names_only_files_that_exist():
     assert [link for link in links if not (REPOSITORY / link).exists()] == []
 
 
+def test_readme_shows_the_ledger_of_the_reference_run():
+    rows = (REPOSITORY / "figures/default/claims.md").read_text().splitlines()[2:]
+    text = (REPOSITORY / "README.md").read_text()
+    assert len(rows) > 20 and "\n".join(rows) in text
+
+
 def test_licence_and_citation():
     assert "MIT License" in (REPOSITORY / "LICENSE").read_text()
     citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
