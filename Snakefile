@@ -268,6 +268,7 @@ rule ablate:
         code=code("ablation", without=["methods"]),
     output:
         "results/{profile}/{set}/seed{seed}/ablation.csv",
+    priority: 1  # the longest job that scores
     log:
         "results/{profile}/{set}/logs/ablation-seed{seed}.log",
     params:

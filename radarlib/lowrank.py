@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy.linalg
 from scipy.interpolate import BSpline
 from skimage.filters import threshold_otsu
 
@@ -17,6 +18,15 @@ from radarlib.features import otsu_count
 
 def soft(x: np.ndarray, threshold: float) -> np.ndarray:
     return np.sign(x) * np.maximum(np.abs(x) - threshold, 0)
+
+
+def svd(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Thin singular value decomposition; by QR where LAPACK's faster divide and conquer does not converge, as happens on
+    matrices of repeated rows."""
+    try:
+        return np.linalg.svd(matrix, full_matrices=False)
+    except np.linalg.LinAlgError:
+        return scipy.linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")
 
 
 def rpca(image: np.ndarray, tolerance: float = 1e-5, iterations: int = 100) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +43,7 @@ def rpca(image: np.ndarray, tolerance: float = 1e-5, iterations: int = 100) -> t
     mu, s = 1.25 / top, np.zeros_like(d)
     highest = mu * 1e7
     for _ in range(iterations):
-        u, values, v = np.linalg.svd(d - s + y / mu, full_matrices=False)
+        u, values, v = svd(d - s + y / mu)
         low = (u * np.maximum(values - 1 / mu, 0)) @ v
         s = soft(d - low + y / mu, weight / mu)
         rest = d - low - s

@@ -127,6 +127,17 @@ def test_rpca_recovers_a_low_rank_matrix_from_sparse_gross_errors():
     np.testing.assert_allclose(rest, sparse, atol=0.02)
 
 
+def test_rpca_does_without_divide_and_conquer_where_it_fails(monkeypatch):
+    image = RNG.normal(size=(30, 20))
+    expected = lowrank.rpca(image)
+
+    def fail(*_, **__):
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr(np.linalg, "svd", fail)
+    np.testing.assert_allclose(lowrank.rpca(image), expected, atol=1e-8)
+
+
 def test_smoother_keeps_straight_lines():
     smoother = lowrank.bspline_smoother(40, 5, 100.0)
     line = np.linspace(-1, 2, 40)
