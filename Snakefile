@@ -370,7 +370,9 @@ rule gallery:
         code=code("gallery"),
     output:
         report("results/{profile}/gallery.html", category="Gallery", caption="workflow/report/gallery.rst"),
+    log:
+        "results/{profile}/logs/gallery.log",
     params:
         names=" ".join(name for kinds in EXHIBITS.values() for name in kinds),
     shell:
-        "python -m radarlib gallery figures/{wildcards.profile} {params.names} --out {output}"
+        "python -m radarlib gallery figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"
