@@ -199,6 +199,7 @@ rule train:
     params:
         settings=train_settings,
         out=lambda wildcards, output: str(Path(output.weights).parent),
+    priority: 2  # the longest jobs first, or the last of an odd number would run beside an idle core
     threads: threads_of
     resources:
         gpu=1,
