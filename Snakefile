@@ -53,7 +53,7 @@ METHODS_READ = {
     "04_detection": list(METHODS),
     "06_decision": ["radar", "ddpm", "anoddpm", "diffusionad"],
 }
-NETWORK = ("diffusion", "noise", "unet", "training")  # settings that a denoiser depends on
+NETWORK = ("diffusion", "noise", "unet", "loss", "training")  # settings that a denoiser depends on
 MODELS_READ = {"02_diffusion", "03_radar"}
 
 

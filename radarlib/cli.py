@@ -18,7 +18,8 @@ def _settings(args: argparse.Namespace) -> dict:
     over: dict = {}
     for option, (section, key) in {
         "steps": ("training", "steps"), "image_size": ("data", "image_size"), "contamination": ("decision", "contamination"),
-        "false_alarm_rate": ("decision", "false_alarm_rate"),
+        "false_alarm_rate": ("decision", "false_alarm_rate"), "loss": ("loss", "kind"), "delta": ("loss", "delta"),
+        "keep": ("loss", "keep"),
     }.items():  # fmt: skip
         if getattr(args, option, None) is not None:
             over.setdefault(section, {})[key] = getattr(args, option)
@@ -161,6 +162,9 @@ def parser() -> argparse.ArgumentParser:
         help="promise that at most this share of new normal images is flagged; a third of the good images, or as many as"
         " it takes, are held out for it, and the contamination does not matter",
     )
+    fit.add_argument("--loss", choices=("l2", "huber", "pseudo_huber", "lts"), help="robust ones for unclean images (default l2)")
+    fit.add_argument("--delta", type=float, help="of the Huber losses (default 0.2)")
+    fit.add_argument("--keep", type=float, help="share of each batch that least trimmed squares keeps (default 0.8)")
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument("--device", help="auto, cpu, cuda or mps (default: the configuration's, auto)")
 

@@ -97,6 +97,8 @@ def resolve(values: dict, source: str = "settings") -> dict:
     ):
         if value > top:
             raise UserError(f"{source}: {key}: {value} is more than the {top} steps that there are")
+    if settings["loss"]["kind"] == "pseudo_huber" and settings["loss"]["delta"] == 0:
+        raise UserError(f"{source}: loss.delta: 0 is no pseudo-Huber loss; use a positive number, or kind: huber")
     if settings["data"]["counts"] and settings["data"]["image_size"] is None:
         raise UserError(f"{source}: data.image_size: simulated sets need a size in px")
     return settings

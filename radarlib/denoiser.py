@@ -19,7 +19,7 @@ from radarlib.unet import UNet
 
 FORMAT = 2  # of a model directory; raised when an older radarlib could not read a newer one
 
-SECTIONS = ("diffusion", "noise", "unet", "training")
+SECTIONS = ("diffusion", "noise", "unet", "loss", "training")
 """Of a configuration: what a trained network depends on."""
 
 

@@ -16,14 +16,15 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_csv, write_json
 from radarlib.denoiser import Denoiser, settings_key
-from radarlib.patches import PatchSampler
+from radarlib.losses import make_loss
+from radarlib.patches import PatchSampler, corrupt
 from radarlib.runtime import autocast, progress
 
 CHECKPOINT_SECONDS = 20.0
 
 
 class Trainer:
-    """Adam on the loss ‖ε − ε_θ(x_t, t)‖² with gradient clipping and an exponential moving average of the weights.
+    """Adam on the loss ‖ε − ε_θ(x_t, t)‖², or a robust one of `losses`, with gradient clipping and an exponential moving average of the weights.
 
     All randomness comes from one CPU generator whose state is part of the checkpoint, so a run that was
     killed and resumed equals an uninterrupted one bit for bit on the same machine's CPU.
@@ -35,7 +36,7 @@ class Trainer:
         self.net, self.device, self.dtype = start.net.train(), start.device, start.dtype
         self.ema = copy.deepcopy(self.net)
         self.sampler = PatchSampler(images, self.options["patch"])
-        self.schedule, self.noise = start.schedule, start.noise
+        self.schedule, self.noise, self.loss = start.schedule, start.noise, make_loss(settings["loss"])
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.options["lr"], fused=True)
         self.generator = torch.Generator().manual_seed(seed)
         self.losses: list[float] = []
@@ -52,11 +53,13 @@ class Trainer:
         """One optimiser step on one batch of patches; returns the batch's loss."""
         n = self.options["batch"]
         x_0 = self.sampler.sample(n, self.generator)
+        if self.options["corruption"]:
+            x_0 = corrupt(x_0, self.options["corruption"], self.generator)
         t = torch.randint(1, self.schedule.steps + 1, (n,), generator=self.generator)
         eps = self.noise(tuple(x_0.shape), self.generator)
         x_t = self.schedule.forward(x_0, t, eps)
         with autocast(self.device, self.dtype):
-            loss = torch.nn.functional.mse_loss(self.net(x_t.to(self.device), t.to(self.device)), eps.to(self.device))
+            loss = self.loss(eps.to(self.device) - self.net(x_t.to(self.device), t.to(self.device)))
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.options["clip"])

@@ -120,9 +120,25 @@ def test_bad_images_are_named_and_the_others_judged(folders, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--loss", "huber", "--delta", "0.1"], {"kind": "huber", "delta": 0.1, "keep": 0.8}),
+        (["--loss", "lts", "--keep", "0.6"], {"kind": "lts", "delta": 0.2, "keep": 0.6}),
+    ],
+)
+def test_a_robust_loss_is_used_and_recorded(folders, tmp_path, options, expected):
+    command = ["fit", str(folders / "good"), "--out", str(tmp_path / "m"), "--config", str(folders / "tiny.yaml")]
+    assert main([*command, *options]) == 0
+    assert read_json(tmp_path / "m/model.json")["settings"]["loss"] == expected
+    plain, robust = (pd.read_csv(folder / "loss.csv")["loss"] for folder in (folders / "model", tmp_path / "m"))
+    assert (plain > robust).all()  # the same batches, with less weight on large errors
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["fit", "missing", "--out", "m"], "missing: no such folder"),
+        (["fit", ".", "--out", "m", "--loss", "lts", "--keep", "0"], "loss.keep: 0.0 is less than or equal to the minimum of 0"),
         (["fit", ".", "--out", "m"], "no image in this folder"),
         (
             ["fit", ".", "--out", "m", "--contamination", "0.7"],

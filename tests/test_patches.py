@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from radarlib.patches import PatchSampler, overlap_average, positions
+from radarlib.patches import PatchSampler, corrupt, overlap_average, positions
 
 
 def numbered(*shapes):
@@ -74,3 +74,22 @@ def test_overlap_average_never_asks_for_more_than_a_batch():
     sizes = []
     overlap_average(torch.zeros(50, 50), 8, 2, 13, lambda patches: sizes.append(len(patches)) or patches)
     assert max(sizes) == 13 and sum(sizes) == 22**2
+
+
+def test_corruption_is_the_papers():
+    generator = torch.Generator().manual_seed(0)
+    x_0 = torch.rand(400, 1, 28, 28, generator=generator) * 2 - 1
+    dirty = corrupt(x_0, 0.2, generator)
+    touched = (dirty != x_0).flatten(1).any(1)
+    assert 0.12 < touched.float().mean() < 0.28
+    expected = ((x_0 + 1) / 2 * 5).clamp(max=1) * 2 - 1
+    changed = (dirty == expected) & touched[:, None, None, None]
+    assert torch.equal(dirty[~changed], x_0[~changed])
+    blocks = changed[touched].view(-1, 14, 2, 14, 2).all(4).all(2).flatten(1).sum(1)
+    assert (blocks == round(0.7 * 14 * 14)).all() and dirty.max() <= 1
+
+
+def test_no_corruption_changes_nothing():
+    generator = torch.Generator().manual_seed(0)
+    x_0 = torch.rand(8, 1, 28, 28, generator=generator)
+    assert torch.equal(corrupt(x_0, 0.0, generator), x_0)
