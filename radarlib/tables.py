@@ -6,7 +6,7 @@ import pandas as pd
 
 TEXT = 30  # characters beyond which a cell is running text
 CHARACTER = 0.0085  # width of a character at \scriptsize, in \textwidth, with its share of the space between columns
-SMALL = "\\scriptsize\n\\setlength{\\tabcolsep}{3pt}\n"
+SMALL = "\\scriptsize\n\\setlength{\\tabcolsep}{2pt}\n"
 SYMBOLS = {
     "–": "--", "−": "$-$", "×": "$\\times$", "²": "$^2$", "³": "$^3$", "σ": "$\\sigma$", "α": "$\\alpha$", "§": "\\S{}",
 }  # fmt: skip
