@@ -162,7 +162,9 @@ def parser() -> argparse.ArgumentParser:
         help="promise that at most this share of new normal images is flagged; a third of the good images, or as many as"
         " it takes, are held out for it, and the contamination does not matter",
     )
-    fit.add_argument("--loss", choices=("l2", "huber", "pseudo_huber", "lts"), help="robust ones for unclean images (default l2)")
+    fit.add_argument(
+        "--loss", choices=("l2", "huber", "pseudo_huber", "lts"), help="robust ones for unclean images (default l2)"
+    )
     fit.add_argument("--delta", type=float, help="of the Huber losses (default 0.2)")
     fit.add_argument("--keep", type=float, help="share of each batch that least trimmed squares keeps (default 0.8)")
     fit.add_argument("--seed", type=int, default=0)

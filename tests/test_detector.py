@@ -138,7 +138,10 @@ def test_a_robust_loss_is_used_and_recorded(folders, tmp_path, options, expected
     ("arguments", "message"),
     [
         (["fit", "missing", "--out", "m"], "missing: no such folder"),
-        (["fit", ".", "--out", "m", "--loss", "lts", "--keep", "0"], "loss.keep: 0.0 is less than or equal to the minimum of 0"),
+        (
+            ["fit", ".", "--out", "m", "--loss", "lts", "--keep", "0"],
+            "loss.keep: 0.0 is less than or equal to the minimum of 0",
+        ),
         (["fit", ".", "--out", "m"], "no image in this folder"),
         (
             ["fit", ".", "--out", "m", "--contamination", "0.7"],
