@@ -51,9 +51,10 @@ def trimmed(residual: Tensor, keep: float) -> Tensor:
 
 def make_loss(options: dict) -> Loss:
     """The loss of a configuration's `loss` section."""
-    return {
+    losses: dict[str, Loss] = {
         "l2": l2,
         "huber": partial(huber, delta=options["delta"]),
         "pseudo_huber": partial(pseudo_huber, delta=options["delta"]),
         "lts": partial(trimmed, keep=options["keep"]),
-    }[options["kind"]]
+    }
+    return losses[options["kind"]]
