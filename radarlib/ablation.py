@@ -14,7 +14,7 @@ from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.radar import noise_map, sobel_features
 from radarlib.runtime import progress
-from radarlib.score import classifier_images
+from radarlib.score import classifier_images, drawn
 from radarlib.textures import artificial_defect
 
 PROBES = 60  # training images that also get an artificial defect
@@ -65,15 +65,12 @@ def _images(data: ImageSet, settings: dict, seed: int) -> Iterator[tuple[str, st
     train = classifier_images(
         data.index, min(filter(None, (limit, settings["data"]["max_classifier"])), default=None), draw
     )
-    test = np.array(data.where("test"))
-    if limit is not None and len(test) > limit:
-        test = np.sort(np.random.default_rng(draw).choice(test, limit, replace=False))
     for i in train:
         yield data.index["image"][i], "train", data.images[i]
     rng = np.random.default_rng(seed)
     for i in train[1::2][:PROBES]:  # the odd ones: `ablation_table` fits on the even ones
         yield data.index["image"][i], "artificial", artificial_defect(data.images[i], rng)[0]
-    for i in test:
+    for i in drawn(np.array(data.where("test")), limit, draw):
         yield data.index["image"][i], "test", data.images[i]
 
 

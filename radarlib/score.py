@@ -15,12 +15,16 @@ from radarlib.methods import method as find_method
 from radarlib.runtime import progress
 
 
+def drawn(positions: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
+    """All positions, or where there are more than `limit` a seeded draw of that many, in their order."""
+    if limit is None or len(positions) <= limit:
+        return positions
+    return np.sort(np.random.default_rng(seed).choice(positions, limit, replace=False))
+
+
 def classifier_images(index: pd.DataFrame, limit: int | None, seed: int) -> np.ndarray:
     """Positions of the training images whose features the classifier sees: all, or a seeded draw of `limit`."""
-    train = np.flatnonzero(index["split"] == "train")
-    if limit is None or len(train) <= limit:
-        return train
-    return np.sort(np.random.default_rng(seed).choice(train, limit, replace=False))
+    return drawn(np.flatnonzero(index["split"] == "train"), limit, seed)
 
 
 def score_set(
