@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from radarlib.chapters import chapter_seeds, chapter_sets
 from radarlib.config import load_settings, typed
 from radarlib.errors import UserError
 from radarlib.layout import data_root, study_sets
@@ -45,9 +46,25 @@ EXHIBITS = {
     },
     "07_ablation": {"radar_ablation": CHART},
     "08_cost": {"radar_cost": (*CHART, "measured.json")},
-    "09_claims": {"claims": (*TABLE, "measured.json")},
+    "10_unclean_data": {
+        "rddpm_table1_domain": TABLE,
+        "rddpm_table2_contaminated": TABLE,
+        "rddpm_table3_delta": TABLE,
+        "rddpm_fig1_reconstructions": FIGURE,
+        "rddpm_fig4_delta": CHART,
+        "rddpm_fig5_contamination": CHART,
+        "unclean_radar": CHART,
+        "unclean_practice": CHART,
+    },
+    "00_claims": {"claims": (*TABLE, "measured.json")},
 }
 # notebook → the methods whose artefacts it reads, and whether it reads trained denoisers
+PRINTED = {  # notebook → the papers' values that stand beside ours
+    "01_data": ["data/paper/radar_table1.csv"],
+    "04_detection": ["data/paper/radar_table2.csv"],
+    "10_unclean_data": [f"data/paper/rddpm_table{k}.csv" for k in (1, 2, 3)],
+    "00_claims": sorted(str(file.relative_to(ROOT)) for file in (ROOT / "data/paper").glob("*.csv")),
+}
 METHODS_READ = {
     "03_radar": ["radar", "raw", "untrained"],
     "04_detection": list(METHODS),
@@ -106,6 +123,16 @@ def methods_read(notebook, profile):
     return METHODS_READ.get(notebook, []) + [f"radar@{dirty(share)}" for share in dirt]
 
 
+def chapter(profile, name, file):
+    """A file of every set and seed of a chapter."""
+    values = settings(profile)
+    try:
+        chosen = chapter_sets(values, name, ROOT)
+    except UserError as error:
+        sys.exit(f"radarlib: {error}")
+    return [f"results/{profile}/{s}/seed{k}/{name}/{file}" for s in chosen for k in chapter_seeds(values, name)]
+
+
 def notebook_inputs(wildcards):
     """Artefacts that a notebook reads."""
     profile, notebook = wildcards.profile, wildcards.notebook
@@ -121,9 +148,11 @@ def notebook_inputs(wildcards):
     ]
     if notebook == "07_ablation":
         files += [f"{base}/{s}/seed{seeds[0]}/ablation.csv" for s in sets(profile)]
+    if notebook == "10_unclean_data":
+        files += chapter(profile, "robust", "features.csv")
     if notebook == "08_cost":
         files.append(f"{base}/cost.json")
-    if notebook == "09_claims":  # the ledger reads the other notebooks' exhibits
+    if notebook == "00_claims":  # the ledger reads the other notebooks' exhibits
         files += [
             f"figures/{profile}/{name}.{suffix}"
             for other, kinds in EXHIBITS.items()
@@ -258,6 +287,13 @@ def ablation_settings(values):
     return json.dumps({**chosen, "evidence": {"ablation_images": values["evidence"]["ablation_images"]}})
 
 
+def robust_settings(values):
+    """All that a method of that chapter depends on, without what says where and how often it runs."""
+    chosen = {name: value for name, value in values["robust"].items() if name not in ("sets", "runs")}
+    sections = (*NETWORK, "data", "radar", "reconstruction", "diffusionad", "bui_apley", "caltanissetta", "lowrank", "compute")
+    return json.dumps({**{name: values[name] for name in sections}, "robust": chosen})
+
+
 rule ablate:
     message: "ablation: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
     input:
@@ -281,6 +317,28 @@ rule ablate:
     shell:
         "python -m radarlib ablate {input.data} --model {params.models} --threads {threads} --seed {wildcards.seed}"
         " --out {output} --label '{wildcards.set} seed {wildcards.seed}: ablation' --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule robust:
+    message: "unclean training data: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        data="results/{profile}/{set}/images.npz",
+        code=code("robust", "bui_apley", "caltanissetta", "lowrank", without=["methods"]),
+    output:
+        expand("results/{{profile}}/{{set}}/seed{{seed}}/robust/{file}", file=("features.csv", "maps.npz", "roles.csv")),
+    priority: 2  # it trains
+    log:
+        "results/{profile}/{set}/logs/robust-seed{seed}.log",
+    params:
+        settings=lambda wildcards: robust_settings(settings(wildcards.profile)),
+        only=lambda wildcards: "" if int(wildcards.seed) == settings(wildcards.profile)["seeds"][0] else "--only-curves",
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m radarlib robust {input.data} {params.only} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule cost:
@@ -321,8 +379,7 @@ for notebook, kinds in EXHIBITS.items():
             lambda wildcards, notebook=notebook: notebook_inputs(
                 type("W", (), {"profile": wildcards.profile, "notebook": notebook})
             ),
-            "data/paper/radar_table1.csv",
-            "data/paper/radar_table2.csv",
+            PRINTED.get(notebook, []),
             "radarlib/study.mplstyle",
             code=code(*notebook_modules(ROOT / "notebooks" / f"{notebook}.ipynb")),
             # Opening and saving a notebook is no reason to run it again: `source` below says when its cells changed.

@@ -110,6 +110,14 @@ def _ablate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _robust(args: argparse.Namespace) -> int:
+    from radarlib.datasets import ImageSet
+    from radarlib.robust import study_dirt
+
+    study_dirt(ImageSet.load(args.data), args.settings, args.seed, args.out, args.label, args.only_curves)
+    return 0
+
+
 def _cost(args: argparse.Namespace) -> int:
     from radarlib.cost import measure
     from radarlib.datasets import ImageSet
@@ -185,6 +193,11 @@ def parser() -> argparse.ArgumentParser:
         ("train", _train, "Workflow step: train a denoiser on a prepared data set."),
         ("score", _score, "Workflow step: maps and features of a data set by one method."),
         ("ablate", _ablate, "Workflow step: RADAR's features under changed settings."),
+        (
+            "robust",
+            _robust,
+            "Workflow step: train on unclean data in every way of RDDPM, and see what becomes of each method.",
+        ),
         ("cost", _cost, "Workflow step: time every method in one run."),
     ):
         step = command(name, run, text)
@@ -203,6 +216,10 @@ def parser() -> argparse.ArgumentParser:
             step.add_argument("--seed", type=int, default=0)
         if name in ("ablate", "cost"):
             step.add_argument("--model", type=Path, nargs="+", required=True, help="directories of trained models")
+        if name == "robust":
+            step.add_argument(
+                "--only-curves", action="store_true", help="what further seeds are for: the paper's curves alone"
+            )
         if name == "score":
             step.add_argument("--method", required=True)
             step.add_argument("--model", type=Path, help="directory of the trained model")

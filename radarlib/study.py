@@ -23,6 +23,9 @@ from radarlib.runtime import resolve_device
 from radarlib.score import load_maps
 from radarlib.tables import to_latex, to_markdown
 
+STAND_INS = {"tile": "tiles", "carpet": "tiles", "grid": "prints"}
+"""Simulated surfaces beside which the printed values of MVTec AD's categories stand: stochastic, or periodic."""
+
 
 class Study:
     """One profile: settings, artefacts under `results/<profile>/`, exhibits under `figures/<profile>/`.
@@ -80,11 +83,14 @@ class Study:
         return self.scored_seeds(method) if find_method(method).random else self.seeds
 
     def paper_values(self, exhibit: str) -> pd.DataFrame:
-        """The values that the paper prints, from `data/paper/`; the simulated `tiles` stand in for MVTec's `tile`."""
+        """The values that a paper prints, from `data/paper/`; the simulated surfaces stand in as STAND_INS says."""
         file = self.root / "data" / "paper" / f"{exhibit}.csv"
         self.inputs.add(file)
         table = pd.read_csv(file)
-        return pd.concat([table, table[table["set"] == "tile"].assign(set="tiles")], ignore_index=True)
+        if "set" not in table:
+            return table
+        parts = [table[table["set"] == real].assign(set=simulated) for real, simulated in STAND_INS.items()]
+        return pd.concat([table, *parts], ignore_index=True)
 
     # --- exhibits out ---
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
-from radarlib.claims import CLAIMS, FAILS, HOLDS, PARTLY, UNTESTED, Finding, exact, ledger, shown
+from radarlib.claims import CLAIMS, exact, ledger, shown
 from radarlib.errors import UserError
+from radarlib.evidence import FAILS, HOLDS, PARTLY, UNTESTED, Finding
 
 PAPER = REPOSITORY / "data/paper"
 
@@ -39,7 +40,12 @@ def test_parts_make_a_verdict():
 
 def test_every_claim_has_a_row(exhibits):
     table, used = ledger(exhibits, PAPER)
-    assert len(table) == len(CLAIMS) > 20 and set(table["verdict"]) <= {HOLDS, FAILS, PARTLY, UNTESTED}
+    assert len(table) == sum(map(len, CLAIMS.values())) > 35 and set(table["verdict"]) <= {
+        HOLDS,
+        FAILS,
+        PARTLY,
+        UNTESTED,
+    }
     assert table["ours"].str.len().min() > 0 and exhibits / "radar_table2_detection.csv" in used
     assert (table["verdict"] == UNTESTED).sum() == 2  # those that no exhibit can tell
 
@@ -88,6 +94,50 @@ def test_the_papers_own_slips_are_told(exhibits):
     assert verdict(exhibits, "Table II is consistent with Table I") == HOLDS
     assert verdict(exhibits, "L&F's precision on Tile is 0.95") == FAILS
     assert verdict(exhibits, "DiffusionAD is below DDPM on prints") == FAILS
+
+
+@pytest.mark.parametrize(("huber", "expected"), [(0.9, HOLDS), (0.4, FAILS)])
+def test_rddpm_follows_its_tables(exhibits, huber, expected):
+    def change(table):
+        table["ours"] = 0.6
+        table.loc[table["method"] == "RDDPM-Huber", "ours"] = huber
+
+    for name in ("rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_fig5_contamination"):
+        rewrite(exhibits / f"{name}.csv", change)
+    for start in (
+        "With a fifth of the training images",
+        "The same for a kind",
+        "With 20 %",
+        "RDDPM is ahead",
+        "Even without",
+    ):
+        assert verdict(exhibits, start) == expected
+
+
+def test_a_claim_that_one_set_contradicts_holds_partly(exhibits):
+    def change(table):
+        table["ours"] = 0.6
+        table.loc[(table["method"] == "RDDPM-Huber") & (table["set"] == "prints"), "ours"] = 0.7
+
+    rewrite(exhibits / "rddpm_table1_domain.csv", change)
+    assert verdict(exhibits, "With a fifth of the training images") == PARTLY
+
+
+def test_the_best_delta_follows_table_3(exhibits):
+    def change(table):
+        values = {"0.0": 0.1, "0.1": 0.5, "0.2": 0.6, "0.3": 0.55, "0.4": 0.5}
+        table["ours"] = table["delta"].map(values).fillna(0.9)
+
+    rewrite(exhibits / "rddpm_table3_delta.csv", change)
+    assert verdict(exhibits, "δ = 0 gives the lowest AUROC") == HOLDS
+    assert verdict(exhibits, "AUROC and AUPRC are highest at δ = 0.2") == HOLDS
+    assert verdict(exhibits, "Any δ above 0") == FAILS  # they lie 0.1 apart
+    assert verdict(exhibits, "δ = 0 gives the lowest error") == HOLDS
+
+
+def test_the_gain_of_rddpm_is_that_of_its_own_table(exhibits):
+    assert verdict(exhibits, "RDDPM's AUROC is 8.08 %") == HOLDS
+    assert verdict(exhibits, "The values passed to the loss") == FAILS
 
 
 def test_the_exact_ledger_holds_nothing_that_was_timed(exhibits):

@@ -1,0 +1,316 @@
+"""Denoisers trained on unclean data: the experiments of RDDPM (Moradi & Paynabar 2025), and the same dirt for other methods.
+
+Two kinds of dirt are told apart. "artefacts": a share of the training patches has the synthetic corruption of RDDPM §4.1.
+"defects": a share of the training images is really defective, with test images that are given up for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from radarlib import radar, reconstruct
+from radarlib.artifacts import write_csv, write_npz
+from radarlib.config import merge
+from radarlib.datasets import GOOD, ImageSet
+from radarlib.denoiser import Denoiser
+from radarlib.diffusion import chain
+from radarlib.errors import UserError
+from radarlib.extractor import Extractor
+from radarlib.methods import METHODS
+from radarlib.neighbours import fit as fit_bank
+from radarlib.neighbours import score as score_bank
+from radarlib.runtime import progress
+from radarlib.train import train
+
+SHARES = (0.0, 0.1, 0.2, 0.3)  # RDDPM §4.1, Fig. 5
+MAIN = 0.2  # the share of Tables 1, 2 and 3
+DELTAS = (0.0, 0.1, 0.2, 0.3, 0.4)  # RDDPM Table 3
+FIXED = ("ba", "lf", "rpca", "raw")  # methods without a denoiser that meet the defects, by their names in METHODS
+NEIGHBOURS = "neighbours"
+FEWER = 4  # of their training pixels the statistical methods take one in so many here, for they are fitted four times
+BANK = 5000  # features that the nearest neighbours are looked for among
+OUTSIDE = 5  # images that a defect type needs to be the one that is held apart, where a set has one of that many
+
+
+@dataclass(frozen=True)
+class Training:
+    """One denoiser: its loss (a name of LOSSES), its noise, and the dirt that it sees."""
+
+    loss: str = "l2"
+    noise: str = "gaussian"
+    dirt: str = "artefacts"
+    share: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Of its directory, and of its part of the results: clean data are the same whatever the dirt would be."""
+        dirt = f"{self.dirt}{round(100 * self.share)}" if self.share else "clean"
+        return "-".join([self.noise, self.loss, dirt])
+
+    def settings(self, settings: dict) -> dict:
+        """The configuration that it is trained with."""
+        options = settings["robust"]
+        corruption = self.share if self.dirt == "artefacts" else 0.0
+        return merge(settings, {
+            "loss": LOSSES[self.loss], "noise": {"kind": self.noise}, "unet": {"width": options["width"]},
+            "training": {**{key: options[key] for key in ("steps", "batch", "lr")}, "corruption": corruption, "dirt": 0},
+        })  # fmt: skip
+
+
+LOSSES: dict[str, dict] = {
+    "l2": {"kind": "l2"},
+    **{f"huber{delta}": {"kind": "huber", "delta": delta} for delta in DELTAS},
+    "pseudo_huber0.2": {"kind": "pseudo_huber", "delta": 0.2},
+    "lts": {"kind": "lts"},  # λ is the configuration's
+}
+ROBUST = ("huber0.2", "lts")  # beside "l2"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A method and the denoiser that it is given."""
+
+    method: str
+    training: Training
+
+    @property
+    def name(self) -> str:
+        """Of its maps."""
+        return f"{self.method}-{self.training.name}"
+
+    @property
+    def pixels(self) -> bool:
+        """Whether the pixels of its maps are judged: for the dirt of the paper's curves, and for its Table 1."""
+        return self.training.dirt == "artefacts" or self.method == "ddpm"
+
+    @property
+    def features(self) -> bool:
+        """Whether whole images are judged by its features: RADAR's, for the dirt that practice brings."""
+        return self.method == "radar" and (self.training.dirt == "defects" or not self.training.share)
+
+
+def curves() -> list[Run]:
+    """Runs against the share of artefacts, repeated with every seed; those of one training stand together."""
+    plan = []
+    for share in SHARES:
+        for loss in ("l2", *ROBUST):
+            training = Training(loss, share=share)
+            plan += [Run(method, training) for method in ("ddpm", "radar")]
+            if loss == "l2":
+                plan.append(Run("diffusionad", training))
+        plan.append(Run("ddpm", Training(noise="simplex", share=share)))
+    return plan
+
+
+def runs() -> list[Run]:
+    """Every run of the chapter, in the same order."""
+    plan = curves()
+    plan += [Run("ddpm", Training(loss, share=MAIN)) for loss in LOSSES if loss not in ("l2", *ROBUST)]
+    for share in SHARES[1:]:
+        for loss in ("l2", *ROBUST):
+            training = Training(loss, dirt="defects", share=share)
+            plan += [Run(method, training) for method in (("ddpm", "radar") if share == MAIN else ("radar",))]
+    return plan
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each image of a set is for, as positions in it.
+
+    normals : training images, shuffled. donors : defective test images that are given up for training, shuffled.
+    inside, outside : defective images to be judged, of the donors' types and of a type that no training sees.
+    good : normal test images.
+    """
+
+    normals: list[int]
+    donors: list[int]
+    inside: list[int]
+    outside: list[int]
+    good: list[int]
+
+    def training(self, share: float) -> list[int]:
+        """Training images of which `share` are defective: as many for every share, and the dirtier hold the cleaner's dirt."""
+        dirty = round(share * len(self.normals))
+        return [*self.donors[:dirty], *self.normals[dirty:]]
+
+    @property
+    def judged(self) -> list[int]:
+        return [*self.good, *self.inside, *self.outside]
+
+
+def roles(index: pd.DataFrame, seed: int) -> Roles:
+    """Deal the images out: a seeded draw that looks at splits and at types of defects, never at a score.
+
+    Half of each type's images become donors, but for the rarest type of at least OUTSIDE images, which is held apart (where
+    there is more than one type). The number of training images is what the donors can dirty to the largest share.
+    """
+    rng = np.random.default_rng(seed)
+    test = index[index["split"] == "test"]
+    types = test.loc[test["defect"] != GOOD, "defect"].value_counts(sort=False)
+    apart = types[types >= min(OUTSIDE, types.max())].idxmin() if len(types) > 1 else None
+    donors: list[int] = []
+    inside: list[int] = []
+    for kind in types.index.drop(apart) if apart else types.index:
+        order = rng.permutation(test.index[test["defect"] == kind])
+        donors += order[: len(order) // 2].tolist()
+        inside += sorted(order[len(order) // 2 :].tolist())
+    train = rng.permutation(index.index[index["split"] == "train"])
+    count = min(len(train), int(len(donors) / max(SHARES)))
+    if count < 4:
+        raise UserError(
+            f"{len(donors)} defective images of types with two or more are too few to make training unclean; "
+            "name the sets with more of them in robust.sets"
+        )
+    return Roles(
+        train[:count].tolist(), rng.permutation(donors).tolist(), inside, test.index[test["defect"] == apart].tolist(),
+        test.index[test["defect"] == GOOD].tolist(),
+    )  # fmt: skip
+
+
+def resized(data: ImageSet, side: int | None) -> ImageSet:
+    """The set at side × side px, as RDDPM resizes its images; None keeps each image's own size."""
+    if side is None:
+        return data
+
+    def shrink(values: np.ndarray) -> np.ndarray:
+        return cv2.resize(values.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+
+    images = [image if image.shape == (side, side) else shrink(image) for image in data.images]
+    masks = [
+        mask if mask is None or mask.shape == (side, side) else shrink(mask) > 0  # as images.read_mask does
+        for mask in data.masks
+    ]
+    return ImageSet(images, data.index, masks)
+
+
+def pixel_images(data: ImageSet, dealt: Roles, limit: int) -> dict[str, list[int]]:
+    """Defective images with a mask whose pixels are judged, at most `limit` inside the donors' types and as many outside."""
+
+    def chosen(positions: list[int]) -> list[int]:
+        known = [i for i in positions if (mask := data.masks[i]) is not None and mask.any()]
+        return [known[k] for k in np.linspace(0, len(known) - 1, min(limit, len(known))).round().astype(int)]
+
+    found = {"inside": chosen(dealt.inside), "outside": chosen(dealt.outside)}
+    if not found["inside"]:
+        raise UserError("no defective image that is kept for judging has a mask; leave this set out of robust.sets")
+    return found
+
+
+def residual(image: np.ndarray, method: str, denoiser: Denoiser, settings: dict, seed: int) -> np.ndarray:
+    """x̂_0 − x_0 of a method that reconstructs, or RADAR's map S: (H, W) float32."""
+    if method == "radar":
+        return radar.score(image, denoiser, settings, seed)[0]
+    options, batch = settings["reconstruction"], settings["compute"]["inference_batch"]
+    predict = (
+        reconstruct.one_step(denoiser, settings["diffusionad"])
+        if method == "diffusionad"
+        else reconstruct.ancestral(denoiser, chain(options["t_start"], options["reverse_steps"]))
+    )
+    return reconstruct.reconstruct(image, denoiser, predict, options["stride"], seed, batch) - image
+
+
+Score = Callable[[int], dict[str, float]]
+"""Features of the image at a position."""
+
+
+def _scorer(function: Callable, images: Sequence[np.ndarray], *given: object) -> Score:
+    """The features that a method's `score(image, model, settings, seed)` gives."""
+    return lambda i: function(images[i], *given)[1]
+
+
+def _feature_rows(method: str, share: float, dealt: Roles, score: Score, limit: int) -> list[dict]:
+    """Features of the training images, at most `limit` evenly spaced ones, and of the judged ones."""
+    train = dealt.training(share)
+    train = train[:: max(1, -(-len(train) // limit))]  # evenly, which keeps the share of dirt
+    return [
+        {"method": method, "share": share, "position": i, "split": split, **score(i)}
+        for split, positions in (("train", train), ("test", dealt.judged))
+        for i in positions
+    ]
+
+
+def _without_denoiser(
+    images: Sequence[np.ndarray], dealt: Roles, shares: Sequence[float], settings: dict, seed: int
+) -> Iterator[tuple[str, float, Score]]:
+    """(method, share, score) of the methods of FIXED and of the nearest neighbours, each fitted on the unclean images."""
+    if not shares:
+        return
+    extractor = Extractor(settings["compute"]["device"])
+    embedded = {i: extractor.embed(images[i]) for i in {*dealt.normals, *dealt.donors, *dealt.judged}}
+    own = merge(
+        settings,
+        {name: {"pixels": max(100, settings[name]["pixels"] // FEWER)} for name in ("bui_apley", "caltanissetta")},
+    )
+    once = {
+        name: cache(_scorer(METHODS[name].load(), images, None, own, seed))
+        for name in FIXED
+        if METHODS[name].model is None
+    }
+    for share in shares:
+        seen = dealt.training(share)
+        for name in FIXED:
+            entry = METHODS[name]
+            if entry.model == "fit":
+                given = entry.load_fit()([images[i] for i in seen], own, seed)
+                yield name, share, _scorer(entry.load(), images, given, own, seed)
+            else:
+                yield name, share, once[name]
+        yield NEIGHBOURS, share, _distance(embedded, seen, seed)
+
+
+def _distance(embedded: dict[int, np.ndarray], seen: list[int], seed: int) -> Score:
+    """The score of the nearest neighbours among the features of the images `seen`."""
+    bank, owners = fit_bank([embedded[i] for i in seen], BANK, seed), {i: k for k, i in enumerate(seen)}
+    return lambda i: {"distance": score_bank(embedded[i], bank, owners.get(i))[1]}
+
+
+def study_dirt(
+    data: ImageSet, settings: dict, seed: int, out: Path, label: str = "robust", only_curves: bool = False
+) -> None:
+    """Train every denoiser of `runs`, and let every method meet the dirt. A training that is finished is not repeated.
+
+    only_curves : no more than `curves`, which is what further seeds are for.
+
+    Leaves in `out`: `roles.csv` (what each image was for; `pixels` numbers those that the maps are of, −1: none), `maps.npz` (by run: x̂_0 − x_0, or RADAR's S, of the images whose
+    pixels are judged, float16, laid end to end), `features.csv` (image-level features by method and share of defects) and
+    `models/`. Labels deal the images out; nothing that trains or scores sees them.
+    """
+    options, device = settings["robust"], settings["compute"]["device"]
+    data = resized(data, options["image_size"])
+    images, dealt = data.images, roles(data.index, settings["data"]["seed"])
+    shown = list(itertools.chain(*pixel_images(data, dealt, options["images"]).values()))
+    plan, shares = (curves(), ()) if only_curves else (runs(), SHARES)
+    maps: dict[str, np.ndarray] = {}
+    rows: list[dict] = []
+    with progress(total=len(plan) + len(shares) * (len(FIXED) + 1), desc=label, unit="run") as bar:
+        for training, group in itertools.groupby(plan, key=lambda run: run.training):
+            own, defects = training.settings(settings), training.dirt == "defects"
+            seen = [images[i] for i in dealt.training(training.share if defects else 0)]
+            denoiser = train(seen, own, seed, out / "models" / training.name, device, f"{label}: {training.name}")
+            for run in group:
+                if run.pixels:
+                    parts = [residual(images[i], run.method, denoiser, own, seed) for i in shown]
+                    maps[run.name] = np.concatenate([part.ravel() for part in parts]).astype(np.float16)
+                if run.features and not only_curves:
+                    score = _scorer(radar.score, images, denoiser, own, seed)
+                    rows += _feature_rows(f"radar-{training.loss}", training.share, dealt, score, options["limit"])
+                bar.update()
+        for name, share, score in _without_denoiser(images, dealt, shares, settings, seed):
+            rows += _feature_rows(name, share, dealt, score, options["limit"])
+            bar.update()
+    place = {i: k for k, i in enumerate(shown)}
+    table = pd.DataFrame(
+        [(role, i, place.get(i, -1)) for role, positions in asdict(dealt).items() for i in positions],
+        columns=["role", "position", "pixels"],
+    )
+    write_csv(out / "roles.csv", table.join(data.index[["image", "defect"]], on="position"))
+    write_csv(out / "features.csv", pd.DataFrame(rows, columns=None if rows else ["method"]), 7)
+    write_npz(out / "maps.npz", **maps)

@@ -1,0 +1,92 @@
+"""Drawing the chapter on unclean training data. Each function takes tables or images and returns a matplotlib figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from radarlib.charts import STYLES
+from radarlib.charts import TITLES as DETECTION
+from radarlib.figures import ANOMALOUS, WIDTH, show_image
+from radarlib.robust_exhibits import PIXEL
+
+
+def _line(ax: Axes, part: pd.DataFrame, x: str, k: int, label: str) -> None:
+    """Means over seeds in the k-th style; the band spans the seeds where there are several, else the bootstrap interval."""
+    marker, dashes = STYLES[k % len(STYLES)]
+    ends = ("seed_low", "seed_high") if "seed_low" in part and part["seeds"].iloc[0] > 1 else ("low", "high")
+    ax.plot(part[x], part["ours"], color=f"C{k % 7}", marker=marker, ls=dashes, ms=3, label=label)
+    ax.fill_between(part[x], part[ends[0]], part[ends[1]], color=f"C{k % 7}", alpha=0.1, lw=0)
+
+
+def shares_figure(table: pd.DataFrame, metrics: Sequence[str], xlabel: str, width: float = WIDTH) -> Figure:
+    """Metrics against a share of dirt, by method: a row per set and a column per metric (RDDPM Fig. 5)."""
+    sets, titles = list(dict.fromkeys(table["set"])), {**DETECTION, **PIXEL}
+    cell = width / len(metrics)
+    size = (width, min(0.8 * cell, 2.0) * len(sets) + 0.7)
+    fig, axes = plt.subplots(len(sets), len(metrics), figsize=size, squeeze=False, sharex=True)
+    for row, name in zip(axes, sets, strict=True):
+        for ax, metric in zip(row, metrics, strict=True):
+            part = table[(table["set"] == name) & (table["metric"] == metric)]
+            for k, (label, line) in enumerate(part.groupby("method", sort=False)):
+                _line(ax, line, "share", k, str(label))
+            ax.set(title=titles[metric], xticks=sorted(table["share"].unique()))
+            if metric == "auroc":
+                ax.axhline(0.5, color="0.8", lw=0.6, zorder=0)
+        row[0].set_ylabel(name.replace("_", " "))
+    for ax in axes[-1]:
+        ax.set_xlabel(xlabel)
+    labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(*labels, loc="outside upper center", ncols=5 if width == WIDTH else 3)
+    return fig
+
+
+def delta_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
+    """Metrics against Huber's δ, a line per set, DDPM (δ = ∞) and the pseudo-Huber loss at the right (RDDPM Fig. 4)."""
+    metrics, sets = list(dict.fromkeys(table["metric"])), list(dict.fromkeys(table["set"]))
+    deltas = list(dict.fromkeys(table["delta"]))
+    rows = 1 if width == WIDTH else len(metrics)
+    fig, axes = plt.subplots(rows, len(metrics) // rows, figsize=(width, 1.9 * rows + 0.4), squeeze=False, sharex=True)
+    for ax, metric in zip(axes.flat, metrics, strict=True):
+        for k, name in enumerate(sets):
+            part = table[(table["set"] == name) & (table["metric"] == metric)].set_index("delta").reindex(deltas)
+            x = np.arange(len(deltas))
+            numeric = np.array([d.replace(".", "").isdigit() for d in deltas])
+            ax.errorbar(
+                x + 0.08 * k, part["ours"], [part["ours"] - part["low"], part["high"] - part["ours"]], fmt=STYLES[k % 6][0],
+                color=f"C{k % 7}", ms=4, lw=0.8, label=name.replace("_", " "),
+            )  # fmt: skip
+            ax.plot(x[numeric] + 0.08 * k, part["ours"][numeric], color=f"C{k % 7}", ls=STYLES[k % 6][1])
+        ax.set(title=PIXEL[metric])
+        ax.set_xticks(range(len(deltas)), [SHORT.get(d, d) for d in deltas])
+    for ax in axes[-1]:
+        ax.set_xlabel("δ of the Huber loss")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return fig
+
+
+SHORT = {"∞ (DDPM)": "∞", "0.2, pseudo-Huber": "pseudo\n0.2"}
+
+Example = tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]
+"""Title, image, mask, and reconstructions by method."""
+
+
+def reconstructions_figure(examples: Sequence[Example]) -> Figure:
+    """RDDPM Fig. 1: defective images with the outline of the defect, over what each network makes of them."""
+    methods = list(examples[0][3])
+    cell = WIDTH / max(len(examples), 5)
+    size = (cell * len(examples) + 0.3, 1.06 * cell * (1 + len(methods)))
+    fig, axes = plt.subplots(1 + len(methods), len(examples), figsize=size, squeeze=False)
+    for column, (title, image, mask, found) in zip(axes.T, examples, strict=True):
+        show_image(column[0], image, title.replace("_", " "))
+        column[0].contour(mask, levels=[0.5], colors=ANOMALOUS, linewidths=0.8)
+        for ax, x_hat in zip(column[1:], found.values(), strict=True):
+            show_image(ax, x_hat)
+    for ax, label in zip(axes[:, 0], ("image", *methods), strict=True):
+        ax.set_ylabel(label)
+    return fig

@@ -1,0 +1,240 @@
+"""Tables of the chapter on unclean training data: RDDPM's exhibits, and what the dirt does to methods beyond the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from radarlib.chapters import chapter_seeds, chapter_sets
+from radarlib.datasets import GOOD
+from radarlib.detection import metric_rows
+from radarlib.methods import METHODS
+from radarlib.metrics import interval, pixel_histograms, pixel_metrics
+from radarlib.oneclass import OneClass
+from radarlib.robust import DELTAS, MAIN, NEIGHBOURS, SHARES, Run, Training, resized
+from radarlib.study import Study
+from radarlib.tables import with_interval
+
+PIXEL = {"auroc": "AUROC", "auprc": "AUPRC", "mse": "MSE, normal pixels"}
+BINS, RESAMPLES = 512, 300  # of the pixels' levels and of the judged images: intervals to two decimals
+
+PAPER_RUNS: dict[str, tuple[str, str, str]] = {
+    "RDDPM-Huber": ("ddpm", "huber0.2", "gaussian"),
+    "RDDPM-LTS": ("ddpm", "lts", "gaussian"),
+    "DDPM": ("ddpm", "l2", "gaussian"),
+    "AnoDDPM": ("ddpm", "l2", "simplex"),
+    "DiffusionAD": ("diffusionad", "l2", "gaussian"),
+}
+"""Rows of RDDPM's Table 2 and lines of its Fig. 5: method, loss and noise; LTS is defined there, and not shown."""
+RADAR_RUNS = {
+    "RADAR": ("radar", "l2", "gaussian"),
+    "RADAR, Huber": ("radar", "huber0.2", "gaussian"),
+    "RADAR, LTS": ("radar", "lts", "gaussian"),
+}
+PRACTICE = {
+    "radar-l2": "RADAR", "radar-huber0.2": "RADAR, Huber", "radar-lts": "RADAR, LTS",
+    NEIGHBOURS: "nearest neighbours", **{name: METHODS[name].label for name in ("ba", "lf", "rpca", "raw")},
+}  # fmt: skip
+"""Methods that meet defective training images, and their labels."""
+
+
+def sets(study: Study) -> list[str]:
+    return chapter_sets(study.settings, "robust", study.root)
+
+
+def seeds(study: Study) -> list[int]:
+    """Of the curves; all else is made with the first."""
+    return chapter_seeds(study.settings, "robust")
+
+
+class Judged:
+    """The images of a set whose pixels are judged, and the maps of them that the runs left."""
+
+    def __init__(self, study: Study, name: str):
+        self.study, self.name = study, name
+        data = resized(study.data(name), study.settings["robust"]["image_size"])
+        self.roles = self._table("roles.csv", seeds(study)[0])
+        pixels = self.roles[self.roles["pixels"] >= 0].sort_values("pixels")
+        self.inside = (pixels["role"] == "inside").to_numpy()
+        self.defects = pixels["defect"].tolist()
+        self.images = [data.images[i] for i in pixels["position"]]
+        masks = [data.masks[i] for i in pixels["position"]]
+        self.masks = [mask for mask in masks if mask is not None]
+        self._maps = {seed: np.load(study.path(name, f"seed{seed}", "robust", "maps.npz")) for seed in seeds(study)}
+
+    def _table(self, file: str, seed: int) -> pd.DataFrame:
+        return pd.read_csv(self.study.path(self.name, f"seed{seed}", "robust", file), dtype={"image": str})
+
+    def features(self) -> pd.DataFrame:
+        table = self._table("features.csv", seeds(self.study)[0])
+        return table.merge(self.roles[["position", "defect"]], on="position", validate="m:1")
+
+    def seeds(self, run: Run) -> list[int]:
+        """The seeds that a run was made with."""
+        return [seed for seed, found in self._maps.items() if run.name in found]
+
+    def maps(self, run: Run, seed: int) -> list[np.ndarray]:
+        """x̂_0 − x_0 of a method that reconstructs, or RADAR's S, per judged image; float32."""
+        flat = self._maps[seed][run.name].astype(np.float32)
+        cuts = np.cumsum([image.size for image in self.images])[:-1]
+        return [part.reshape(image.shape) for part, image in zip(np.split(flat, cuts), self.images, strict=True)]
+
+
+def _pixel_values(maps: list[np.ndarray], masks: list[np.ndarray], draws: np.ndarray) -> dict[str, np.ndarray]:
+    """Pixel AUROC, average precision and MSE on normal pixels for weights of the images, (resamples, images)."""
+    found = pixel_metrics(np.tensordot(draws, pixel_histograms([np.abs(m) for m in maps], masks, BINS), 1))
+    squares = np.array([[(m[~mask] ** 2).sum(), (~mask).sum()] for m, mask in zip(maps, masks, strict=True)])
+    total, count = (draws @ squares).T
+    return {"auroc": found["pixel_auroc"], "auprc": found["pixel_ap"], "mse": total / count}
+
+
+def pixel_rows(judged: Judged, run: Run, images: np.ndarray | None = None, **keys: object) -> list[dict]:
+    """A row per metric of PIXEL: mean over seeds, its interval over images, the lowest and the highest seed.
+
+    images : (n,) bool, which of the judged ones count; all by default. RADAR's map has no MSE.
+    """
+    some = np.flatnonzero(np.ones(len(judged.masks), bool) if images is None else images)
+    if not len(some):
+        return []
+    rng = np.random.default_rng(0)
+    draws = np.vstack([np.ones(len(some)), rng.multinomial(len(some), np.full(len(some), 1 / len(some)), RESAMPLES)])
+    masks = [judged.masks[k] for k in some]
+    values: dict[str, list[np.ndarray]] = {}
+    for seed in judged.seeds(run):
+        maps = judged.maps(run, seed)
+        for metric, value in _pixel_values([maps[k] for k in some], masks, draws).items():
+            values.setdefault(metric, []).append(value)
+    rows = []
+    for metric, each in values.items():
+        if metric == "mse" and run.method == "radar":
+            continue
+        low, high = interval(np.mean(each, axis=0)[1:], judged.study.settings["evidence"]["level"])
+        whole = [value[0] for value in each]
+        rows.append({
+            "set": judged.name, **keys, "metric": metric, "ours": np.mean(whole), "low": low, "high": high,
+            "seed_low": min(whole), "seed_high": max(whole), "seeds": len(whole), "images": len(some),
+        })  # fmt: skip
+    return rows
+
+
+def contamination(study: Study, chosen: dict[str, tuple[str, str, str]]) -> pd.DataFrame:
+    """Pixel-level metrics against the share of corrupted training patches, by method (RDDPM Fig. 5)."""
+    rows = []
+    for name in sets(study):
+        judged = Judged(study, name)
+        for label, (method, loss, noise) in chosen.items():
+            for share in SHARES:
+                run = Run(method, Training(loss, noise, share=share))
+                rows += pixel_rows(judged, run, method=label, share=share)
+    return pd.DataFrame(rows)
+
+
+def domain(study: Study) -> pd.DataFrame:
+    """RDDPM Table 1: a fifth of the training images defective; defects of types that training saw, and of one that it did not."""
+    rows = []
+    for name in sets(study):
+        judged = Judged(study, name)
+        for label in ("DDPM", "RDDPM-Huber", "RDDPM-LTS"):
+            method, loss, noise = PAPER_RUNS[label]
+            for share in (0.0, MAIN):
+                run = Run(method, Training(loss, noise, "defects", share))
+                for kind, images in (("in domain", judged.inside), ("out of domain", ~judged.inside)):
+                    keys = {"method": label, "share": share, "anomalies": kind}
+                    rows += [row for row in pixel_rows(judged, run, images, **keys) if row["metric"] == "auroc"]
+    paper = study.paper_values("rddpm_table1").set_index(["method", "anomalies"])["auroc"]
+    table = pd.DataFrame(rows)
+    at = zip(table["method"], table["anomalies"], table["share"], strict=True)
+    return table.assign(paper=[paper.get((m, a), np.nan) if share == MAIN else np.nan for m, a, share in at])
+
+
+def delta(study: Study) -> pd.DataFrame:
+    """RDDPM Table 3, Fig. 4: Huber's δ with a fifth of the patches corrupted; δ = ∞ is DDPM."""
+    losses = [(f"{d}", f"huber{d}") for d in DELTAS] + [("∞ (DDPM)", "l2"), ("0.2, pseudo-Huber", "pseudo_huber0.2")]
+    paper = study.paper_values("rddpm_table3").astype({"delta": str}).set_index(["set", "delta", "metric"])["value"]
+    rows = []
+    for name in sets(study):
+        judged = Judged(study, name)
+        for text, loss in losses:
+            rows += pixel_rows(judged, Run("ddpm", Training(loss, share=MAIN)), delta=text)
+    table = pd.DataFrame(rows)
+    at = zip(table["set"], table["delta"], table["metric"], strict=True)
+    return table.assign(paper=[paper.get(key, np.nan) for key in at])
+
+
+def contaminated(curves: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """RDDPM Table 2: the curves at a share of MAIN, with the paper's values."""
+    paper = study.paper_values("rddpm_table2").set_index(["set", "method", "metric"])["value"]
+    table = curves[curves["share"] == MAIN].reset_index(drop=True)
+    at = zip(table["set"], table["method"], table["metric"], strict=True)
+    return table.assign(paper=[paper.get(key, np.nan) for key in at])
+
+
+def practice(study: Study) -> pd.DataFrame:
+    """Image-level metrics against the share of defective training images, seen by the method and by its classifier.
+
+    The classifier is told the study's contamination, whatever the share.
+    """
+    options, seed, rows = study.settings["decision"], seeds(study)[0], []
+    for name in sets(study):
+        for (method, share), part in Judged(study, name).features().groupby(["method", "share"], sort=False):
+            columns = part.dropna(axis=1, how="all").columns.difference(
+                ["method", "share", "position", "split", "defect"]
+            )
+            train, test = (part[part["split"] == split] for split in ("train", "test"))
+            classifier = OneClass(options["contamination"], options["trees"], seed, options["classifier"])
+            classifier.fit(train[columns].to_numpy())
+            values, truth = test[columns].to_numpy(), (test["defect"] != GOOD).to_numpy()
+            found, _ = metric_rows(study, truth, classifier.score(values)[None], classifier.predict(values)[None])
+            rows += [{"set": name, "method": PRACTICE[str(method)], "share": share, **row} for row in found]
+    return pd.DataFrame(rows)
+
+
+def best_by_share(table: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
+    """Which method a practitioner should pick: the highest of a metric per set and share of dirt."""
+    part = table[(table["metric"] == metric) & (table["method"] != PRACTICE["raw"])].reset_index(drop=True)
+    best = part.loc[part.groupby(["set", "share"], sort=False)["ours"].idxmax()]
+    return best[["set", "share", "method", "ours", "low", "high"]].reset_index(drop=True)
+
+
+def shown(table: pd.DataFrame, rows: Sequence[str], columns: str, names: dict[str, str] | None = None) -> pd.DataFrame:
+    """A long table as people read it: "ours [interval] (paper)", a row per `rows`, a column per value of `columns`."""
+    cells = [
+        with_interval(row.ours, row.low, row.high)
+        + ("" if pd.isna(getattr(row, "paper", np.nan)) else f" ({row.paper:.2f})")
+        for row in table.itertuples()
+    ]
+    wide = table.assign(cell=cells).pivot_table(
+        index=list(rows), columns=columns, values="cell", aggfunc="first", sort=False
+    )
+    return wide.fillna("–").rename(columns=names or {}).rename_axis(columns=None).reset_index()
+
+
+def reconstructions(study: Study, most: int = 3) -> tuple[list, pd.DataFrame]:
+    """RDDPM Fig. 1: what networks trained on corrupted patches make of defective images, the first of up to `most` types a set.
+
+    Returns the examples that `robust_charts.reconstructions_figure` draws, and per image, method and region the mean absolute
+    difference between image and reconstruction: large on the defect and small elsewhere is what is wanted.
+    """
+    seed, examples, rows = seeds(study)[0], [], []
+    for name in sets(study):
+        judged = Judged(study, name)
+        chosen = [judged.defects.index(kind) for kind in dict.fromkeys(judged.defects)][:most]
+        maps = {
+            label: judged.maps(Run(method, Training(loss, noise, share=MAIN)), seed)
+            for label, (method, loss, noise) in PAPER_RUNS.items()
+            if label in ("DDPM", "RDDPM-Huber", "RDDPM-LTS")
+        }
+        for k in chosen:
+            image, mask = judged.images[k], judged.masks[k]
+            found = {label: image + parts[k] for label, parts in maps.items()}
+            examples.append((f"{name}: {judged.defects[k]}", image, mask, found))
+            for label, parts in maps.items():
+                difference = np.abs(parts[k])
+                for region, where in (("defect", mask), ("normal", ~mask)):
+                    rows.append({
+                        "set": name, "defect": judged.defects[k], "method": label, "region": region,
+                        "difference": difference[where].mean(),
+                    })  # fmt: skip
+    return examples, pd.DataFrame(rows)

@@ -1,0 +1,148 @@
+"""Unclean training data: who plays which part, what is trained, and what comes out of it."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from radarlib import neighbours, robust, robust_exhibits
+from radarlib.chapters import chapter_seeds, chapter_sets
+from radarlib.config import load_settings
+from radarlib.datasets import ImageSet
+from radarlib.errors import UserError
+from radarlib.extractor import Extractor
+from radarlib.robust import Run, Training
+
+
+def index(train=100, good=20, **defects):
+    rows = [("train", "good")] * train + [("test", "good")] * good
+    rows += [("test", kind) for kind, n in defects.items() for _ in range(n)]
+    return pd.DataFrame(rows, columns=["split", "defect"]).assign(image=[f"{i}" for i in range(len(rows))])
+
+
+TABLE = index(gap=10, blob=12, string=6, scratch=3)
+
+
+def test_no_image_is_trained_on_and_judged():
+    dealt = robust.roles(TABLE, 0)
+    parts = [dealt.normals, dealt.donors, dealt.inside, dealt.outside, dealt.good]
+    together = [i for part in parts for i in part]
+    assert len(together) == len(set(together))
+    assert set(TABLE.loc[dealt.normals, "split"]) == {"train"} and set(TABLE.loc[dealt.judged, "split"]) == {"test"}
+    assert "good" not in set(TABLE.loc[dealt.donors, "defect"])
+
+
+def test_the_rarest_type_that_has_enough_images_is_held_apart():
+    dealt = robust.roles(TABLE, 0)
+    assert set(TABLE.loc[dealt.outside, "defect"]) == {"string"} and len(dealt.outside) == 6
+    assert "string" not in set(TABLE.loc[[*dealt.donors, *dealt.inside], "defect"])
+    assert len(dealt.donors) == 5 + 6 + 1 and len(dealt.inside) == 5 + 6 + 2
+    assert robust.roles(index(impurity=20), 0).outside == []
+
+
+def test_every_share_has_as_many_training_images_and_holds_the_dirt_of_the_smaller():
+    dealt = robust.roles(TABLE, 0)
+    before: set[int] = set()
+    for share in robust.SHARES:
+        train = dealt.training(share)
+        dirty = set(train) & set(dealt.donors)
+        assert len(set(train)) == len(dealt.normals) == 40  # twelve donors are three tenths
+        assert len(dirty) == round(share * 40) and before <= dirty
+        before = dirty
+
+
+def test_the_draw_is_seeded():
+    assert robust.roles(TABLE, 0) == robust.roles(TABLE, 0) != robust.roles(TABLE, 1)
+
+
+def test_too_few_defective_images_are_named_as_the_reason():
+    with pytest.raises(UserError, match=r"1 defective images .* robust\.sets"):
+        robust.roles(index(gap=2, blob=2), 0)
+
+
+def test_a_training_changes_what_its_name_says():
+    settings = load_settings(None)
+    clean = Training().settings(settings)
+    assert clean["loss"]["kind"] == "l2" and clean["training"]["corruption"] == 0
+    assert clean["training"]["steps"] == settings["robust"]["steps"]
+    huber = Training("huber0.3", share=0.2).settings(settings)
+    assert huber["loss"]["kind"] == "huber" and huber["loss"]["delta"] == 0.3
+    assert huber["training"]["corruption"] == 0.2 and huber["diffusion"] == settings["diffusion"]
+    assert Training(noise="simplex", share=0.1).settings(settings)["noise"]["kind"] == "simplex"
+    assert Training(dirt="defects", share=0.1).settings(settings)["training"]["corruption"] == 0
+
+
+def test_clean_data_are_trained_on_once_whatever_the_dirt_would_be():
+    assert Training(dirt="defects").name == Training(dirt="artefacts").name
+
+
+def test_the_plan_holds_every_run_that_an_exhibit_shows():
+    plan = robust.runs()
+    names = {run.name for run in plan if run.pixels}
+    assert len({run.name for run in plan}) == len(plan)
+    for method, loss, noise in (robust_exhibits.PAPER_RUNS | robust_exhibits.RADAR_RUNS).values():
+        assert {Run(method, Training(loss, noise, share=share)).name for share in robust.SHARES} <= names
+    for loss in robust.LOSSES:
+        assert Run("ddpm", Training(loss, share=robust.MAIN)).name in names
+    for loss in ("l2", *robust.ROBUST):
+        assert Run("ddpm", Training(loss, dirt="defects", share=robust.MAIN)).name in names
+    # one training after the other: a group of runs shares its training
+    trainings = [run.training for run in plan]
+    changes = 1 + sum(a != b for a, b in itertools.pairwise(trainings))
+    assert changes == len(set(trainings)) == len({training.name for training in trainings})
+
+
+def test_resizing_keeps_a_thin_defect():
+    mask = np.zeros((64, 64), bool)
+    mask[31] = True
+    data = ImageSet([np.full((64, 64), 0.25, np.float32)], pd.DataFrame({"image": ["a"]}), [mask])
+    small = robust.resized(data, 16)
+    assert small.images[0].shape == (16, 16) and np.allclose(small.images[0], 0.25)
+    assert small.masks[0].any(axis=1).sum() == 1 and small.masks[0][7].all()
+    assert robust.resized(data, None) is data
+
+
+def test_pixel_values_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    masks = [rng.random((20, 20)) < 0.2 for _ in range(3)]
+    maps = [(rng.normal(size=(20, 20)) + mask).astype(np.float16).astype(np.float32) for mask in masks]
+    found = robust_exhibits._pixel_values(maps, masks, np.ones((1, 3)))
+    truth, scores = np.concatenate([m.ravel() for m in masks]), np.abs(np.concatenate([m.ravel() for m in maps]))
+    assert found["auroc"][0] == pytest.approx(roc_auc_score(truth, scores), abs=2e-3)
+    assert found["auprc"][0] == pytest.approx(average_precision_score(truth, scores), abs=5e-3)
+    assert found["mse"][0] == pytest.approx((scores[~truth] ** 2).mean(), rel=1e-6)
+
+
+def test_nearest_neighbours_find_what_is_far_and_leave_an_image_itself_out():
+    rng = np.random.default_rng(0)
+    normal = [rng.normal(size=(30, 4)).astype(np.float32) for _ in range(10)]
+    bank = neighbours.fit(normal, size=300, seed=0)
+    odd = normal[0] + 8
+    assert neighbours.score(odd, bank)[1] > 3 * neighbours.score(rng.normal(size=(30, 4)), bank)[1]
+    distances, _ = neighbours.score(normal[3], bank)
+    own, _ = neighbours.score(normal[3], bank, owner=3)
+    assert distances.shape == (30,) and distances.max() < 0.01 < own.min()
+    assert len(neighbours.fit(normal, size=50, seed=0).vectors) == 50
+
+
+def test_the_extractor_takes_any_size_and_sees_where_something_is():
+    extractor = Extractor("cpu")
+    image = np.zeros((100, 140), np.float32)
+    plain = extractor.embed(image)
+    assert plain.shape == (28 * 28, 152) and plain.dtype == np.float32
+    assert np.array_equal(plain, extractor.embed(image))
+    image[10:30, 15:40] = np.random.default_rng(0).uniform(-1, 1, (20, 25))
+    change = np.abs(extractor.embed(image) - plain).sum(1).reshape(28, 28)
+    row, column = np.unravel_index(change.argmax(), change.shape)
+    assert row < 10 and column < 10
+
+
+def test_a_chapter_takes_the_sets_and_seeds_that_it_is_told(tmp_path):
+    settings = load_settings(REPOSITORY / "config/smoke.yaml", {"robust": {"sets": ["tiles"]}, "seeds": [3, 4]})
+    assert chapter_sets(settings, "robust", tmp_path) == ["tiles"] and chapter_seeds(settings, "robust") == [3]
+    settings["robust"]["sets"] = ["tile"]
+    with pytest.raises(UserError, match=r"robust\.sets: 'tile'.*prints, tiles"):
+        chapter_sets(settings, "robust", tmp_path)
