@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,12 +17,22 @@ from radarlib.figures import ANOMALOUS, WIDTH, show_image
 from radarlib.robust_exhibits import PIXEL
 
 
-def _line(ax: Axes, part: pd.DataFrame, x: str, k: int, label: str) -> None:
-    """Means over seeds in the k-th style; the band spans the seeds where there are several, else the bootstrap interval."""
+def _line(ax: Axes, part: pd.DataFrame, x: str, k: int, label: str, dodge: float) -> None:
+    """Means over seeds in the k-th style. Where there are several seeds a band spans them; where there is one, bars show the
+    bootstrap interval, moved aside by `dodge` so that those of many methods can be told apart."""
     marker, dashes = STYLES[k % len(STYLES)]
-    ends = ("seed_low", "seed_high") if "seed_low" in part and part["seeds"].iloc[0] > 1 else ("low", "high")
-    ax.plot(part[x], part["ours"], color=f"C{k % 7}", marker=marker, ls=dashes, ms=3, label=label)
-    ax.fill_between(part[x], part[ends[0]], part[ends[1]], color=f"C{k % 7}", alpha=0.1, lw=0)
+    style: dict[str, Any] = {
+        "color": "0.5" if label.startswith("control") else f"C{k % 7}",
+        "marker": marker,
+        "ls": dashes,
+        "ms": 3,
+    }
+    if "seed_low" in part and part["seeds"].iloc[0] > 1:
+        ax.plot(part[x], part["ours"], label=label, **style)
+        ax.fill_between(part[x], part["seed_low"], part["seed_high"], color=style["color"], alpha=0.15, lw=0)
+    else:
+        around = [part["ours"] - part["low"], part["high"] - part["ours"]]
+        ax.errorbar(part[x] + dodge, part["ours"], around, label=label, elinewidth=0.5, **style)
 
 
 def shares_figure(table: pd.DataFrame, metrics: Sequence[str], xlabel: str, width: float = WIDTH) -> Figure:
@@ -33,9 +44,12 @@ def shares_figure(table: pd.DataFrame, metrics: Sequence[str], xlabel: str, widt
     for row, name in zip(axes, sets, strict=True):
         for ax, metric in zip(row, metrics, strict=True):
             part = table[(table["set"] == name) & (table["metric"] == metric)]
-            for k, (label, line) in enumerate(part.groupby("method", sort=False)):
-                _line(ax, line, "share", k, str(label))
+            lines = list(part.groupby("method", sort=False))
+            for k, (label, line) in enumerate(lines):
+                _line(ax, line, "share", k, str(label), 0.004 * (k - len(lines) / 2))
             ax.set(title=titles[metric], xticks=sorted(table["share"].unique()))
+            if metric == "f1":
+                ax.set_ylim(-0.03, 1.03)
             if metric == "auroc":
                 ax.axhline(0.5, color="0.8", lw=0.6, zorder=0)
         row[0].set_ylabel(name.replace("_", " "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -178,7 +179,10 @@ def practice(study: Study) -> pd.DataFrame:
     """
     options, seed, rows = study.settings["decision"], seeds(study)[0], []
     for name in sets(study):
-        for (method, share), part in Judged(study, name).features().groupby(["method", "share"], sort=False):
+        table = Judged(study, name).features()
+        groups = {key: part for key, part in table.groupby(["method", "share"])}
+        for method, share in itertools.product(PRACTICE, SHARES):
+            part = groups[method, share]
             columns = part.dropna(axis=1, how="all").columns.difference(
                 ["method", "share", "position", "split", "defect"]
             )
@@ -187,7 +191,7 @@ def practice(study: Study) -> pd.DataFrame:
             classifier.fit(train[columns].to_numpy())
             values, truth = test[columns].to_numpy(), (test["defect"] != GOOD).to_numpy()
             found, _ = metric_rows(study, truth, classifier.score(values)[None], classifier.predict(values)[None])
-            rows += [{"set": name, "method": PRACTICE[str(method)], "share": share, **row} for row in found]
+            rows += [{"set": name, "method": PRACTICE[method], "share": share, **row} for row in found]
     return pd.DataFrame(rows)
 
 
