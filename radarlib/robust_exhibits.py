@@ -7,13 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 
 from radarlib.chapters import chapter_seeds, chapter_sets
 from radarlib.datasets import GOOD
+from radarlib.denoiser import Denoiser
 from radarlib.detection import metric_rows
 from radarlib.methods import METHODS
 from radarlib.metrics import interval, pixel_histograms, pixel_metrics
 from radarlib.oneclass import OneClass
+from radarlib.patches import PatchSampler, corrupt
 from radarlib.robust import DELTAS, MAIN, NEIGHBOURS, SHARES, Run, Training, resized
 from radarlib.study import Study
 from radarlib.tables import with_interval
@@ -29,6 +32,7 @@ PAPER_RUNS: dict[str, tuple[str, str, str]] = {
     "DiffusionAD": ("diffusionad", "l2", "gaussian"),
 }
 """Rows of RDDPM's Table 2 and lines of its Fig. 5: method, loss and noise; LTS is defined there, and not shown."""
+BY_LOSS = ("DDPM", "RDDPM-Huber", "RDDPM-LTS")  # the same but for their loss
 RADAR_RUNS = {
     "RADAR": ("radar", "l2", "gaussian"),
     "RADAR, Huber": ("radar", "huber0.2", "gaussian"),
@@ -137,7 +141,7 @@ def domain(study: Study) -> pd.DataFrame:
     rows = []
     for name in sets(study):
         judged = Judged(study, name)
-        for label in ("DDPM", "RDDPM-Huber", "RDDPM-LTS"):
+        for label in BY_LOSS:
             method, loss, noise = PAPER_RUNS[label]
             for share in (0.0, MAIN):
                 run = Run(method, Training(loss, noise, "defects", share))
@@ -227,8 +231,7 @@ def reconstructions(study: Study, most: int = 3) -> tuple[list, pd.DataFrame]:
         chosen = [judged.defects.index(kind) for kind in dict.fromkeys(judged.defects)][:most]
         maps = {
             label: judged.maps(Run(method, Training(loss, noise, share=MAIN)), seed)
-            for label, (method, loss, noise) in PAPER_RUNS.items()
-            if label in ("DDPM", "RDDPM-Huber", "RDDPM-LTS")
+            for label, (method, loss, noise) in ((m, PAPER_RUNS[m]) for m in BY_LOSS)
         }
         for k in chosen:
             image, mask = judged.images[k], judged.masks[k]
@@ -242,3 +245,41 @@ def reconstructions(study: Study, most: int = 3) -> tuple[list, pd.DataFrame]:
                         "difference": difference[where].mean(),
                     })  # fmt: skip
     return examples, pd.DataFrame(rows)
+
+
+TIMES = (1, 51, 201, 501, 1001)  # first steps of the ranges of t
+
+
+def trimmed(study: Study, name: str, patches: int = 640) -> pd.DataFrame:
+    """Which samples least trimmed squares leaves out: the share dropped by range of t, of clean and of corrupted patches.
+
+    The network is the one trained with LTS on a share MAIN of corrupted patches; it gets new batches of the same kind.
+    """
+    seed, training = seeds(study)[0], Training("lts", share=MAIN)
+    folder = study.path(name, f"seed{seed}", "robust", "models", training.name, "model.safetensors").parent
+    denoiser = Denoiser.load(folder, study.settings["compute"]["device"])
+    data = resized(study.data(name), study.settings["robust"]["image_size"])
+    options, generator = denoiser.settings["training"], torch.Generator().manual_seed(seed)
+    sampler = PatchSampler(
+        [data.images[i] for i in Judged(study, name).roles.query("role == 'normals'")["position"]], denoiser.patch
+    )
+    rows = []
+    for _ in range(-(-patches // options["batch"])):
+        clean = sampler.sample(options["batch"], generator)
+        x_0 = corrupt(clean, options["corruption"], generator)
+        t = torch.randint(1, denoiser.schedule.steps + 1, (len(x_0),), generator=generator)
+        eps = denoiser.noise(tuple(x_0.shape), generator)
+        x_t = denoiser.schedule.forward(x_0, t, eps).to(denoiser.device)
+        with torch.inference_mode():
+            found = denoiser.net(x_t, t.to(denoiser.device)).cpu()
+        error = (eps - found).square().flatten(1).mean(1)
+        kept = error.topk(round(denoiser.settings["loss"]["keep"] * len(error)), largest=False).indices
+        dropped = torch.ones(len(error), dtype=torch.bool).index_fill(0, kept, False)
+        dirty = (x_0 != clean).flatten(1).any(1)
+        rows += [
+            {"t": a, "patches": "corrupted" if b else "clean", "dropped": c}
+            for a, b, c in zip(t.tolist(), dirty.tolist(), dropped.tolist(), strict=True)
+        ]
+    table = pd.DataFrame(rows)
+    ranges = pd.cut(table["t"], TIMES, right=False, labels=[f"{a} … {b - 1}" for a, b in itertools.pairwise(TIMES)])
+    return table.pivot_table(index=ranges, columns="patches", values="dropped", aggfunc="mean", observed=False)
