@@ -14,6 +14,7 @@ T1, T2, T3, F5 = (
 )  # fmt: skip
 HUBER, RIVALS = "RDDPM-Huber", ("AnoDDPM", "DiffusionAD")
 MARGINAL = 1.1  # of the best MSE; the paper's own is 1.04 times the best and called marginal
+GAP = 0.02  # of AUROC that the paper's Table 1 calls better
 FLAT = 0.05  # a spread of AUROC that counts as insensitive
 
 
@@ -75,7 +76,9 @@ def _anoddpm_worst(part: pd.DataFrame) -> tuple[str, bool]:
 def _ddpm_suffers(part: pd.DataFrame) -> tuple[str, bool]:
     rows = part[(part["metric"] == "auroc") & (part["method"] == "DDPM")].set_index("share")
     clean, dirty = rows.iloc[0], rows.iloc[-1]
-    return f"AUROC {_value(clean)} clean, {_value(dirty)} at {rows.index[-1]:.0%}", bool(dirty["ours"] < clean["ours"])
+    return f"AUROC {_value(clean)} clean, {_value(dirty)} at {rows.index[-1]:.0%}", bool(
+        clean["ours"] - dirty["ours"] >= GAP
+    )
 
 
 def _delta(metrics: Sequence[str], ask: Callable[[pd.DataFrame], bool]) -> Callable[[pd.DataFrame], tuple[str, bool]]:
@@ -115,7 +118,7 @@ CLAIMS = [
     Claim("RDDPM is ahead of AnoDDPM and DiffusionAD in AUROC and AUPRC at every share from 0 to 30 %", "Fig. 5", "curves", F5, _each_set(F5, _ahead)),
     Claim("Even without corruption RDDPM is ahead", "§4.3", "curves", F5, _each_set(F5, lambda part: _ahead(part[part["share"] == 0]))),
     Claim("AnoDDPM is the worst in every metric as soon as patches are corrupted", "§4.3", "curves", F5, _each_set(F5, _anoddpm_worst)),
-    Claim("DDPM fails when its training data are contaminated", "§1", "pictures", F5, _each_set(F5, _ddpm_suffers)),
+    Claim("DDPM suffers when its training patches are corrupted (AUROC falls by 0.02 or more)", "§1", "pictures", F5, _each_set(F5, _ddpm_suffers)),
     Claim("δ = 0 gives the lowest AUROC and AUPRC", "§4.3, Table 3", "figure", T3, _each_set(T3, _delta(("auroc", "auprc"), lambda w: (w[0.0] <= w.min(axis=1)).all()))),
     Claim("AUROC and AUPRC are highest at δ = 0.2", "§4.3, Table 3", "figure", T3, _each_set(T3, _delta(("auroc", "auprc"), lambda w: (w[0.2] >= w.max(axis=1)).all()))),
     Claim("δ = 0 gives the lowest error on normal pixels", "Table 3", "0.067, 0.081, 0.090, 0.089, 0.102", T3, _each_set(T3, _delta(("mse",), lambda w: (w[0.0] <= w.min(axis=1)).all()))),

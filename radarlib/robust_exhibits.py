@@ -208,11 +208,12 @@ def best_by_share(table: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
 
 def shown(table: pd.DataFrame, rows: Sequence[str], columns: str, names: dict[str, str] | None = None) -> pd.DataFrame:
     """A long table as people read it: "ours [interval] (paper)", a row per `rows`, a column per value of `columns`."""
-    cells = [
-        with_interval(row.ours, row.low, row.high)
-        + ("" if pd.isna(getattr(row, "paper", np.nan)) else f" ({row.paper:.2f})")
-        for row in table.itertuples()
-    ]
+    cells = []
+    for row in table.itertuples():
+        digits = 3 if row.metric == "mse" else 2
+        paper = getattr(row, "paper", np.nan)
+        printed = "" if pd.isna(paper) else f" ({paper:.{digits}f})"
+        cells.append(with_interval(row.ours, row.low, row.high, digits) + printed)
     wide = table.assign(cell=cells).pivot_table(
         index=list(rows), columns=columns, values="cell", aggfunc="first", sort=False
     )
