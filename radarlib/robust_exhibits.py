@@ -17,7 +17,8 @@ from radarlib.methods import METHODS
 from radarlib.metrics import interval, pixel_histograms, pixel_metrics
 from radarlib.oneclass import OneClass
 from radarlib.patches import PatchSampler, corrupt
-from radarlib.robust import DELTAS, MAIN, NEIGHBOURS, SHARES, Run, Training, resized
+from radarlib.robust import DELTAS, MAIN, NEIGHBOURS, Run, Training
+from radarlib.roles import SHARES, resized
 from radarlib.study import Study
 from radarlib.tables import with_interval
 

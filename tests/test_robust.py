@@ -15,6 +15,7 @@ from radarlib.datasets import ImageSet
 from radarlib.errors import UserError
 from radarlib.extractor import Extractor
 from radarlib.robust import Run, Training
+from radarlib.roles import SHARES, deal, resized
 
 
 def index(train=100, good=20, **defects):
@@ -27,7 +28,7 @@ TABLE = index(gap=10, blob=12, string=6, scratch=3)
 
 
 def test_no_image_is_trained_on_and_judged():
-    dealt = robust.roles(TABLE, 0)
+    dealt = deal(TABLE, 0)
     parts = [dealt.normals, dealt.donors, dealt.inside, dealt.outside, dealt.good]
     together = [i for part in parts for i in part]
     assert len(together) == len(set(together))
@@ -36,17 +37,17 @@ def test_no_image_is_trained_on_and_judged():
 
 
 def test_the_rarest_type_that_has_enough_images_is_held_apart():
-    dealt = robust.roles(TABLE, 0)
+    dealt = deal(TABLE, 0)
     assert set(TABLE.loc[dealt.outside, "defect"]) == {"string"} and len(dealt.outside) == 6
     assert "string" not in set(TABLE.loc[[*dealt.donors, *dealt.inside], "defect"])
     assert len(dealt.donors) == 5 + 6 + 1 and len(dealt.inside) == 5 + 6 + 2
-    assert robust.roles(index(impurity=20), 0).outside == []
+    assert deal(index(impurity=20), 0).outside == []
 
 
 def test_every_share_has_as_many_training_images_and_holds_the_dirt_of_the_smaller():
-    dealt = robust.roles(TABLE, 0)
+    dealt = deal(TABLE, 0)
     before: set[int] = set()
-    for share in robust.SHARES:
+    for share in SHARES:
         train = dealt.training(share)
         dirty = set(train) & set(dealt.donors)
         assert len(set(train)) == len(dealt.normals) == 40  # twelve donors are three tenths
@@ -55,12 +56,12 @@ def test_every_share_has_as_many_training_images_and_holds_the_dirt_of_the_small
 
 
 def test_the_draw_is_seeded():
-    assert robust.roles(TABLE, 0) == robust.roles(TABLE, 0) != robust.roles(TABLE, 1)
+    assert deal(TABLE, 0) == deal(TABLE, 0) != deal(TABLE, 1)
 
 
 def test_too_few_defective_images_are_named_as_the_reason():
     with pytest.raises(UserError, match=r"1 defective images .* robust\.sets"):
-        robust.roles(index(gap=2, blob=2), 0)
+        deal(index(gap=2, blob=2), 0)
 
 
 def test_a_training_changes_what_its_name_says():
@@ -84,7 +85,7 @@ def test_the_plan_holds_every_run_that_an_exhibit_shows():
     names = {run.name for run in plan if run.pixels}
     assert len({run.name for run in plan}) == len(plan)
     for method, loss, noise in (robust_exhibits.PAPER_RUNS | robust_exhibits.RADAR_RUNS).values():
-        assert {Run(method, Training(loss, noise, share=share)).name for share in robust.SHARES} <= names
+        assert {Run(method, Training(loss, noise, share=share)).name for share in SHARES} <= names
     for loss in robust.LOSSES:
         assert Run("ddpm", Training(loss, share=robust.MAIN)).name in names
     for loss in ("l2", *robust.ROBUST):
@@ -99,10 +100,10 @@ def test_resizing_keeps_a_thin_defect():
     mask = np.zeros((64, 64), bool)
     mask[31] = True
     data = ImageSet([np.full((64, 64), 0.25, np.float32)], pd.DataFrame({"image": ["a"]}), [mask])
-    small = robust.resized(data, 16)
+    small = resized(data, 16)
     assert small.images[0].shape == (16, 16) and np.allclose(small.images[0], 0.25)
     assert small.masks[0].any(axis=1).sum() == 1 and small.masks[0][7].all()
-    assert robust.resized(data, None) is data
+    assert resized(data, None) is data
 
 
 def test_pixel_values_are_those_of_scikit_learn():

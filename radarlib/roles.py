@@ -1,0 +1,98 @@
+"""Who plays which part when training is unclean: what is trained on, what dirties it, and what is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from radarlib.datasets import GOOD, ImageSet
+from radarlib.errors import UserError
+
+SHARES = (0.0, 0.1, 0.2, 0.3)  # of dirt (RDDPM §4.1, Fig. 5)
+OUTSIDE = 5  # images that a defect type needs to be the one that is held apart, where a set has one of that many
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each image of a set is for, as positions in it.
+
+    normals : training images, shuffled. donors : defective test images that are given up for training, shuffled.
+    inside, outside : defective images to be judged, of the donors' types and of a type that no training sees.
+    good : normal test images.
+    """
+
+    normals: list[int]
+    donors: list[int]
+    inside: list[int]
+    outside: list[int]
+    good: list[int]
+
+    def training(self, share: float) -> list[int]:
+        """Training images of which `share` are defective: as many for every share, and the dirtier hold the cleaner's dirt."""
+        dirty = round(share * len(self.normals))
+        return [*self.donors[:dirty], *self.normals[dirty:]]
+
+    @property
+    def judged(self) -> list[int]:
+        return [*self.good, *self.inside, *self.outside]
+
+
+def deal(index: pd.DataFrame, seed: int) -> Roles:
+    """Deal the images out: a seeded draw that looks at splits and at types of defects, never at a score.
+
+    Half of each type's images become donors, but for the rarest type of at least OUTSIDE images, which is held apart (where
+    there is more than one type). The number of training images is what the donors can dirty to the largest share.
+    """
+    rng = np.random.default_rng(seed)
+    test = index[index["split"] == "test"]
+    types = test.loc[test["defect"] != GOOD, "defect"].value_counts(sort=False)
+    apart = types[types >= min(OUTSIDE, types.max())].idxmin() if len(types) > 1 else None
+    donors: list[int] = []
+    inside: list[int] = []
+    for kind in types.index.drop(apart) if apart else types.index:
+        order = rng.permutation(test.index[test["defect"] == kind])
+        donors += order[: len(order) // 2].tolist()
+        inside += sorted(order[len(order) // 2 :].tolist())
+    train = rng.permutation(index.index[index["split"] == "train"])
+    count = min(len(train), int(len(donors) / max(SHARES)))
+    if count < 4:
+        raise UserError(
+            f"{len(donors)} defective images of types with two or more are too few to make training unclean; "
+            "name the sets with more of them in robust.sets"
+        )
+    return Roles(
+        train[:count].tolist(), rng.permutation(donors).tolist(), inside, test.index[test["defect"] == apart].tolist(),
+        test.index[test["defect"] == GOOD].tolist(),
+    )  # fmt: skip
+
+
+def resized(data: ImageSet, side: int | None) -> ImageSet:
+    """The set at side × side px, as RDDPM resizes its images; None keeps each image's own size."""
+    if side is None:
+        return data
+
+    def shrink(values: np.ndarray) -> np.ndarray:
+        return cv2.resize(values.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+
+    images = [image if image.shape == (side, side) else shrink(image) for image in data.images]
+    masks = [
+        mask if mask is None or mask.shape == (side, side) else shrink(mask) > 0  # as images.read_mask does
+        for mask in data.masks
+    ]
+    return ImageSet(images, data.index, masks)
+
+
+def pixel_images(data: ImageSet, dealt: Roles, limit: int) -> dict[str, list[int]]:
+    """Defective images with a mask whose pixels are judged, at most `limit` inside the donors' types and as many outside."""
+
+    def chosen(positions: list[int]) -> list[int]:
+        known = [i for i in positions if (mask := data.masks[i]) is not None and mask.any()]
+        return [known[k] for k in np.linspace(0, len(known) - 1, min(limit, len(known))).round().astype(int)]
+
+    found = {"inside": chosen(dealt.inside), "outside": chosen(dealt.outside)}
+    if not found["inside"]:
+        raise UserError("no defective image that is kept for judging has a mask; leave this set out of robust.sets")
+    return found
