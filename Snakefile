@@ -16,7 +16,7 @@ from radarlib.config import load_settings, typed
 from radarlib.errors import UserError
 from radarlib.layout import data_root, study_sets
 from radarlib.methods import METHODS, MODELS, dirty, method, model_settings, seeds_of
-from radarlib.workflow import code_files, notebook_digest, notebook_modules
+from radarlib.workflow import code_digest, code_files, notebook_digest, notebook_modules
 
 
 ROOT = Path(workflow.basedir)
@@ -54,6 +54,7 @@ EXHIBITS = {
         "rddpm_fig4_delta": CHART,
         "rddpm_fig5_contamination": CHART,
         "unclean_radar": CHART,
+        "unclean_trimmed": TABLE,
         "unclean_practice": CHART,
     },
     "00_claims": {"claims": (*TABLE, "measured.json")},
@@ -325,19 +326,21 @@ rule robust:
         data="results/{profile}/{set}/images.npz",
         code=code("robust", "bui_apley", "caltanissetta", "lowrank", without=["methods"]),
     output:
-        expand("results/{{profile}}/{{set}}/seed{{seed}}/robust/{file}", file=("features.csv", "maps.npz", "roles.csv")),
+        expand("results/{{profile}}/{{set}}/seed{{seed}}/robust/{file}", file=("features.csv", "maps.npz", "roles.csv", "trimmed.csv")),
     priority: 2  # it trains
     log:
         "results/{profile}/{set}/logs/robust-seed{seed}.log",
     params:
         settings=lambda wildcards: robust_settings(settings(wildcards.profile)),
+        code=code_digest(code("train"), ROOT),
+        leave_out=lambda wildcards: "--leave-out" if settings(wildcards.profile)["robust"]["sets"] == "all" else "",
         only=lambda wildcards: "" if int(wildcards.seed) == settings(wildcards.profile)["seeds"][0] else "--only-curves",
         out=lambda wildcards, output: str(Path(output[0]).parent),
     threads: threads_of
     resources:
         gpu=1,
     shell:
-        "python -m radarlib robust {input.data} {params.only} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "python -m radarlib robust {input.data} {params.only} {params.leave_out} --code {params.code} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 

@@ -112,9 +112,16 @@ def _ablate(args: argparse.Namespace) -> int:
 
 def _robust(args: argparse.Namespace) -> int:
     from radarlib.datasets import ImageSet
-    from radarlib.robust import study_dirt
+    from radarlib.robust import forget_models, leave_out, study_dirt
+    from radarlib.roles import UnsuitedError
 
-    study_dirt(ImageSet.load(args.data), args.settings, args.seed, args.out, args.label, args.only_curves)
+    forget_models(args.out, args.code)
+    try:
+        study_dirt(ImageSet.load(args.data), args.settings, args.seed, args.out, args.label, args.only_curves)
+    except UnsuitedError as error:
+        if not args.leave_out:
+            raise
+        leave_out(f"{args.label}: {error}", args.out)
     return 0
 
 
@@ -217,6 +224,10 @@ def parser() -> argparse.ArgumentParser:
         if name in ("ablate", "cost"):
             step.add_argument("--model", type=Path, nargs="+", required=True, help="directories of trained models")
         if name == "robust":
+            step.add_argument(
+                "--code", default="", help="a digest of the code: networks that another code trained are forgotten"
+            )
+            step.add_argument("--leave-out", action="store_true", help="pass over a set that does not suit the chapter")
             step.add_argument(
                 "--only-curves", action="store_true", help="what further seeds are for: the paper's curves alone"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +98,13 @@ def resolve(values: dict, source: str = "settings") -> dict:
     ):
         if value > top:
             raise UserError(f"{source}: {key}: {value} is more than the {top} steps that there are")
-    if settings["loss"]["kind"] == "pseudo_huber" and settings["loss"]["delta"] == 0:
-        raise UserError(f"{source}: loss.delta: 0 is no pseudo-Huber loss; use a positive number, or kind: huber")
+    delta, pseudo = settings["loss"]["delta"], settings["loss"]["kind"] == "pseudo_huber"
+    if math.isnan(delta) or (pseudo and not 0 < delta < math.inf):
+        wanted = "a positive number for the pseudo-Huber loss" if pseudo else "a number"
+        raise UserError(f"{source}: loss.delta: {delta} makes no loss; use {wanted}")
+    side = settings["robust"]["image_size"]
+    if side is not None and side < patch:
+        raise UserError(f"{source}: robust.image_size: {side} is smaller than the {patch}-px patch")
     if settings["data"]["counts"] and settings["data"]["image_size"] is None:
         raise UserError(f"{source}: data.image_size: simulated sets need a size in px")
     return settings

@@ -7,6 +7,8 @@ Two kinds of dirt are told apart. "artefacts": a share of the training patches h
 from __future__ import annotations
 
 import itertools
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -14,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from radarlib import radar, reconstruct
-from radarlib.artifacts import write_csv, write_npz
+from radarlib.artifacts import write_bytes, write_csv, write_npz
 from radarlib.config import merge
 from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
@@ -25,6 +28,7 @@ from radarlib.extractor import Extractor
 from radarlib.methods import METHODS
 from radarlib.neighbours import fit as fit_bank
 from radarlib.neighbours import score as score_bank
+from radarlib.patches import PatchSampler, corrupt
 from radarlib.roles import SHARES, Roles, deal, pixel_images, resized
 from radarlib.runtime import progress
 from radarlib.train import train
@@ -152,7 +156,7 @@ def _feature_rows(method: str, share: float, dealt: Roles, score: Score, limit: 
 
 
 def _without_denoiser(
-    images: Sequence[np.ndarray], dealt: Roles, shares: Sequence[float], settings: dict, seed: int
+    images: Sequence[np.ndarray], dealt: Roles, shares: Sequence[float], untrained: Denoiser, settings: dict, seed: int
 ) -> Iterator[tuple[str, float, Score]]:
     """(method, share, score) of the methods of FIXED and of the nearest neighbours, each fitted on the unclean images."""
     if not shares:
@@ -168,6 +172,7 @@ def _without_denoiser(
         for name in FIXED
         if METHODS[name].model is None
     }
+    random_weights = cache(_scorer(radar.score, images, untrained, untrained.settings, seed))
     for share in shares:
         seen = dealt.training(share)
         for name in FIXED:
@@ -178,12 +183,50 @@ def _without_denoiser(
             else:
                 yield name, share, once[name]
         yield NEIGHBOURS, share, _distance(embedded, seen, seed)
+        yield "untrained", share, random_weights
 
 
 def _distance(embedded: dict[int, np.ndarray], seen: list[int], seed: int) -> Score:
     """The score of the nearest neighbours among the features of the images `seen`."""
     bank, owners = fit_bank([embedded[i] for i in seen], BANK, seed), {i: k for k, i in enumerate(seen)}
     return lambda i: {"distance": score_bank(embedded[i], bank, owners.get(i))[1]}
+
+
+def control_maps(image: np.ndarray, untrained: Denoiser, settings: dict, seed: int) -> dict[str, np.ndarray]:
+    """What the maps of methods must beat: the raw image's, RADAR's and DDPM's with random weights, (H, W) float32 each."""
+    return {
+        "raw": radar.score_raw(image, None, settings, seed)[0],
+        "untrained": residual(image, "radar", untrained, settings, seed),
+        "ddpm-untrained": residual(image, "ddpm", untrained, settings, seed),
+    }
+
+
+TIMES = (1, 51, 201, 501, 1001)  # first steps of the ranges of t
+
+
+def trimmed(images: Sequence[np.ndarray], denoiser: Denoiser, seed: int, batches: int = 60) -> pd.DataFrame:
+    """Which samples least trimmed squares leaves out: the share `dropped` by range of t, of clean and of corrupted patches.
+
+    denoiser : trained with LTS on corrupted patches; it gets new batches of the same kind.
+    """
+    options, generator = denoiser.settings["training"], torch.Generator().manual_seed(seed)
+    sampler, schedule, rows = PatchSampler(images, denoiser.patch), denoiser.schedule, []
+    for _ in range(batches):
+        clean = sampler.sample(options["batch"], generator)
+        x_0 = corrupt(clean, options["corruption"], generator)
+        t = torch.randint(1, schedule.steps + 1, (len(x_0),), generator=generator)
+        eps = denoiser.noise(tuple(x_0.shape), generator)
+        with torch.inference_mode():
+            found = denoiser.net(schedule.forward(x_0, t, eps).to(denoiser.device), t.to(denoiser.device)).cpu()
+        error = (eps - found).square().flatten(1).mean(1)
+        kept = error.topk(round(denoiser.settings["loss"]["keep"] * len(error)), largest=False).indices
+        dropped = torch.ones(len(error), dtype=torch.bool).index_fill(0, kept, False)
+        dirty = (x_0 != clean).flatten(1).any(1)
+        rows.append(pd.DataFrame({"t": t.numpy(), "corrupted": dirty.numpy(), "dropped": dropped.numpy()}))
+    table = pd.concat(rows)
+    ranges = pd.cut(table["t"], TIMES, right=False, labels=[f"{a} … {b - 1}" for a, b in itertools.pairwise(TIMES)])
+    groups = table.groupby([ranges, "corrupted"], observed=False)["dropped"]
+    return groups.agg(["mean", "size"]).rename(columns={"mean": "dropped", "size": "samples"}).reset_index()
 
 
 def study_dirt(
@@ -193,38 +236,66 @@ def study_dirt(
 
     only_curves : no more than `curves`, which is what further seeds are for.
 
-    Leaves in `out`: `roles.csv` (what each image was for; `pixels` numbers those that the maps are of, −1: none), `maps.npz` (by run: x̂_0 − x_0, or RADAR's S, of the images whose
-    pixels are judged, float16, laid end to end), `features.csv` (image-level features by method and share of defects) and
-    `models/`. Labels deal the images out; nothing that trains or scores sees them.
+    Leaves in `out`: `roles.csv` (what each image was for; `pixels` numbers those that the maps are of, −1: none), `maps.npz`
+    (by run: x̂_0 − x_0, or RADAR's S, of the images whose pixels are judged, float16, laid end to end), `features.csv`
+    (image-level features by method and share of defects), `trimmed.csv` and `models/`. Labels deal the images out; nothing that
+    trains or scores sees them. Raises UnsuitedError for a set with too few images.
     """
     options, device = settings["robust"], settings["compute"]["device"]
     data = resized(data, options["image_size"])
     images, dealt = data.images, deal(data.index, settings["data"]["seed"])
     shown = list(itertools.chain(*pixel_images(data, dealt, options["images"]).values()))
     plan, shares = (curves(), ()) if only_curves else (runs(), SHARES)
-    maps: dict[str, np.ndarray] = {}
+    maps: dict[str, list[np.ndarray]] = {}
     rows: list[dict] = []
-    with progress(total=len(plan) + len(shares) * (len(FIXED) + 1), desc=label, unit="run") as bar:
+    dropped = pd.DataFrame()
+    start = Denoiser.untrained(Training().settings(settings), seed, device)
+    for image in (images[i] for i in shown):
+        for name, values in control_maps(image, start, start.settings, seed).items():
+            maps.setdefault(name, []).append(values)
+    with progress(total=len(plan) + len(shares) * (len(FIXED) + 2), desc=label, unit="run") as bar:
         for training, group in itertools.groupby(plan, key=lambda run: run.training):
             own, defects = training.settings(settings), training.dirt == "defects"
             seen = [images[i] for i in dealt.training(training.share if defects else 0)]
             denoiser = train(seen, own, seed, out / "models" / training.name, device, f"{label}: {training.name}")
+            if training == Training("lts", share=MAIN):
+                dropped = trimmed(seen, denoiser, seed)
             for run in group:
                 if run.pixels:
-                    parts = [residual(images[i], run.method, denoiser, own, seed) for i in shown]
-                    maps[run.name] = np.concatenate([part.ravel() for part in parts]).astype(np.float16)
+                    maps[run.name] = [residual(images[i], run.method, denoiser, own, seed) for i in shown]
                 if run.features and not only_curves:
                     score = _scorer(radar.score, images, denoiser, own, seed)
                     rows += _feature_rows(f"radar-{training.loss}", training.share, dealt, score, options["limit"])
                 bar.update()
-        for name, share, score in _without_denoiser(images, dealt, shares, settings, seed):
-            rows += _feature_rows(name, share, dealt, score, options["limit"])
+        for name, share, features in _without_denoiser(images, dealt, shares, start, settings, seed):
+            rows += _feature_rows(name, share, dealt, features, options["limit"])
             bar.update()
     place = {i: k for k, i in enumerate(shown)}
     table = pd.DataFrame(
         [(role, i, place.get(i, -1)) for role, positions in asdict(dealt).items() for i in positions],
         columns=["role", "position", "pixels"],
     )
-    write_csv(out / "roles.csv", table.join(data.index[["image", "defect"]], on="position"))
     write_csv(out / "features.csv", pd.DataFrame(rows, columns=None if rows else ["method"]), 7)
-    write_npz(out / "maps.npz", **maps)
+    write_csv(out / "trimmed.csv", dropped, 7)
+    flat = {
+        name: np.concatenate([m.ravel() for m in parts]).astype(np.float16) for name, parts in maps.items() if parts
+    }
+    write_npz(out / "maps.npz", **flat)
+    write_csv(out / "roles.csv", table.join(data.index[["image", "defect"]], on="position"))
+
+
+def leave_out(reason: str, out: Path) -> None:
+    """What `study_dirt` leaves of a set that does not suit it: empty files."""
+    write_csv(out / "features.csv", pd.DataFrame(columns=["method"]))
+    write_csv(out / "trimmed.csv", pd.DataFrame(columns=["t"]))
+    write_npz(out / "maps.npz")
+    write_csv(out / "roles.csv", pd.DataFrame(columns=["role", "position", "pixels", "image", "defect"]))
+    print(f"left out of the chapter on unclean data: {reason}", file=sys.stderr)
+
+
+def forget_models(out: Path, code: str) -> None:
+    """Delete trained networks that another state of the code has left, so that an edit of it is not overlooked."""
+    known = out / "models" / "code.txt"
+    if (out / "models").is_dir() and (not known.is_file() or known.read_text() != code):
+        shutil.rmtree(out / "models")
+    write_bytes(known, code.encode())

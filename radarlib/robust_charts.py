@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 
 from radarlib.charts import STYLES
 from radarlib.charts import TITLES as DETECTION
-from radarlib.figures import ANOMALOUS, WIDTH, show_image
+from radarlib.figures import ANOMALOUS, WIDTH, message, show_image
 from radarlib.robust_exhibits import PIXEL
+
+NOTHING = "no set of this profile has the images, or the masks, that this takes"
 
 
 def _line(ax: Axes, part: pd.DataFrame, x: str, k: int, label: str, dodge: float) -> None:
@@ -37,6 +39,8 @@ def _line(ax: Axes, part: pd.DataFrame, x: str, k: int, label: str, dodge: float
 
 def shares_figure(table: pd.DataFrame, metrics: Sequence[str], xlabel: str, width: float = WIDTH) -> Figure:
     """Metrics against a share of dirt, by method: a row per set and a column per metric (RDDPM Fig. 5)."""
+    if table.empty:
+        return message(NOTHING)
     sets, titles = list(dict.fromkeys(table["set"])), {**DETECTION, **PIXEL}
     cell = width / len(metrics)
     size = (width, min(0.8 * cell, 2.0) * len(sets) + 0.7)
@@ -62,6 +66,8 @@ def shares_figure(table: pd.DataFrame, metrics: Sequence[str], xlabel: str, widt
 
 def delta_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
     """Metrics against Huber's δ, a line per set, DDPM (δ = ∞) and the pseudo-Huber loss at the right (RDDPM Fig. 4)."""
+    if table.empty:
+        return message(NOTHING)
     metrics, sets = list(dict.fromkeys(table["metric"])), list(dict.fromkeys(table["set"]))
     deltas = list(dict.fromkeys(table["delta"]))
     rows = 1 if width == WIDTH else len(metrics)
@@ -92,6 +98,8 @@ Example = tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
 def reconstructions_figure(examples: Sequence[Example]) -> Figure:
     """RDDPM Fig. 1: defective images with the outline of the defect, over what each network makes of them."""
+    if not examples:
+        return message(NOTHING)
     methods = list(examples[0][3])
     cell = WIDTH / max(len(examples), 5)
     size = (cell * len(examples) + 0.3, 1.06 * cell * (1 + len(methods)))

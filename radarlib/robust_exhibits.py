@@ -7,23 +7,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 
 from radarlib.chapters import chapter_seeds, chapter_sets
 from radarlib.datasets import GOOD
-from radarlib.denoiser import Denoiser
 from radarlib.detection import metric_rows
 from radarlib.methods import METHODS
 from radarlib.metrics import interval, pixel_histograms, pixel_metrics
 from radarlib.oneclass import OneClass
-from radarlib.patches import PatchSampler, corrupt
 from radarlib.robust import DELTAS, MAIN, NEIGHBOURS, Run, Training
 from radarlib.roles import SHARES, resized
 from radarlib.study import Study
 from radarlib.tables import with_interval
 
 PIXEL = {"auroc": "AUROC", "auprc": "AUPRC", "mse": "MSE, normal pixels"}
-BINS, RESAMPLES = 512, 300  # of the pixels' levels and of the judged images: intervals to two decimals
+RESAMPLES = 200  # of the judged images
 
 PAPER_RUNS: dict[str, tuple[str, str, str]] = {
     "RDDPM-Huber": ("ddpm", "huber0.2", "gaussian"),
@@ -39,15 +36,22 @@ RADAR_RUNS = {
     "RADAR, Huber": ("radar", "huber0.2", "gaussian"),
     "RADAR, LTS": ("radar", "lts", "gaussian"),
 }
+PAPER_CONTROLS = {"control: raw image": "raw", "control: untrained network": "ddpm-untrained"}
+RADAR_CONTROLS = {"control: raw image": "raw", "control: untrained network": "untrained"}
+"""What a map must beat, whatever the share: RADAR's Sobel map of the image itself, and the method with random weights."""
 PRACTICE = {
     "radar-l2": "RADAR", "radar-huber0.2": "RADAR, Huber", "radar-lts": "RADAR, LTS",
-    NEIGHBOURS: "nearest neighbours", **{name: METHODS[name].label for name in ("ba", "lf", "rpca", "raw")},
+    NEIGHBOURS: "nearest neighbours", **{name: METHODS[name].label for name in ("ba", "lf", "rpca", "raw", "untrained")},
 }  # fmt: skip
 """Methods that meet defective training images, and their labels."""
 
 
 def sets(study: Study) -> list[str]:
-    return chapter_sets(study.settings, "robust", study.root)
+    """The sets of the chapter, without those that were left out of it for want of images."""
+    names = chapter_sets(study.settings, "robust", study.root)
+    return [
+        name for name in names if len(pd.read_csv(study.path(name, f"seed{seeds(study)[0]}", "robust", "roles.csv")))
+    ]
 
 
 def seeds(study: Study) -> list[int]:
@@ -77,29 +81,28 @@ class Judged:
         table = self._table("features.csv", seeds(self.study)[0])
         return table.merge(self.roles[["position", "defect"]], on="position", validate="m:1")
 
-    def seeds(self, run: Run) -> list[int]:
-        """The seeds that a run was made with."""
-        return [seed for seed, found in self._maps.items() if run.name in found]
-
-    def maps(self, run: Run, seed: int) -> list[np.ndarray]:
-        """x̂_0 − x_0 of a method that reconstructs, or RADAR's S, per judged image; float32."""
-        flat = self._maps[seed][run.name].astype(np.float32)
+    def maps(self, name: str, seed: int) -> list[np.ndarray]:
+        """x̂_0 − x_0 of a run that reconstructs, or S, per judged image; float32."""
+        flat = self._maps[seed][name].astype(np.float32)
         cuts = np.cumsum([image.size for image in self.images])[:-1]
         return [part.reshape(image.shape) for part, image in zip(np.split(flat, cuts), self.images, strict=True)]
 
 
 def _pixel_values(maps: list[np.ndarray], masks: list[np.ndarray], draws: np.ndarray) -> dict[str, np.ndarray]:
     """Pixel AUROC, average precision and MSE on normal pixels for weights of the images, (resamples, images)."""
-    found = pixel_metrics(np.tensordot(draws, pixel_histograms([np.abs(m) for m in maps], masks, BINS), 1))
+    found = pixel_metrics(np.tensordot(draws, pixel_histograms([np.abs(m) for m in maps], masks), 1))
     squares = np.array([[(m[~mask] ** 2).sum(), (~mask).sum()] for m, mask in zip(maps, masks, strict=True)])
     total, count = (draws @ squares).T
     return {"auroc": found["pixel_auroc"], "auprc": found["pixel_ap"], "mse": total / count}
 
 
-def pixel_rows(judged: Judged, run: Run, images: np.ndarray | None = None, **keys: object) -> list[dict]:
-    """A row per metric of PIXEL: mean over seeds, its interval over images, the lowest and the highest seed.
+def pixel_rows(
+    judged: Judged, run: str, chosen: list[int], images: np.ndarray | None = None, **keys: object
+) -> list[dict]:
+    """A row per metric of PIXEL: mean over the `chosen` seeds, its interval over images, the lowest and the highest seed.
 
-    images : (n,) bool, which of the judged ones count; all by default. RADAR's map has no MSE.
+    run : the name of its maps. images : (n,) bool, which of the judged ones count; all by default. A map that is no
+    reconstruction has no MSE.
     """
     some = np.flatnonzero(np.ones(len(judged.masks), bool) if images is None else images)
     if not len(some):
@@ -108,13 +111,13 @@ def pixel_rows(judged: Judged, run: Run, images: np.ndarray | None = None, **key
     draws = np.vstack([np.ones(len(some)), rng.multinomial(len(some), np.full(len(some), 1 / len(some)), RESAMPLES)])
     masks = [judged.masks[k] for k in some]
     values: dict[str, list[np.ndarray]] = {}
-    for seed in judged.seeds(run):
+    for seed in chosen:
         maps = judged.maps(run, seed)
         for metric, value in _pixel_values([maps[k] for k in some], masks, draws).items():
             values.setdefault(metric, []).append(value)
     rows = []
     for metric, each in values.items():
-        if metric == "mse" and run.method == "radar":
+        if metric == "mse" and not run.startswith(("ddpm", "diffusionad")):
             continue
         low, high = interval(np.mean(each, axis=0)[1:], judged.study.settings["evidence"]["level"])
         whole = [value[0] for value in each]
@@ -125,46 +128,58 @@ def pixel_rows(judged: Judged, run: Run, images: np.ndarray | None = None, **key
     return rows
 
 
-def contamination(study: Study, chosen: dict[str, tuple[str, str, str]]) -> pd.DataFrame:
-    """Pixel-level metrics against the share of corrupted training patches, by method (RDDPM Fig. 5)."""
+def contamination(study: Study, chosen: dict[str, tuple[str, str, str]], controls: dict[str, str]) -> pd.DataFrame:
+    """Pixel-level metrics against the share of corrupted training patches, by method (RDDPM Fig. 5), and the controls."""
     rows = []
     for name in sets(study):
         judged = Judged(study, name)
         for label, (method, loss, noise) in chosen.items():
             for share in SHARES:
-                run = Run(method, Training(loss, noise, share=share))
-                rows += pixel_rows(judged, run, method=label, share=share)
-    return pd.DataFrame(rows)
+                run = Run(method, Training(loss, noise, share=share)).name
+                rows += pixel_rows(judged, run, seeds(study), method=label, share=share)
+        for label, run in controls.items():
+            found = pixel_rows(judged, run, seeds(study), method=label)
+            rows += [{**row, "share": share} for share in SHARES for row in found]
+    return _table(rows, "method", "share")
+
+
+def _table(rows: list[dict], *keys: str) -> pd.DataFrame:
+    """Rows of `pixel_rows` as a table, which has its columns even where no image has a mask."""
+    columns = ["set", *keys, "metric", "ours", "low", "high", "seed_low", "seed_high", "seeds", "images"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def domain(study: Study) -> pd.DataFrame:
-    """RDDPM Table 1: a fifth of the training images defective; defects of types that training saw, and of one that it did not."""
-    rows = []
+    """RDDPM Table 1: a fifth of the training images defective; defects of types that training saw, and of one that it did not.
+
+    Made with one seed.
+    """
+    rows, first = [], seeds(study)[:1]
     for name in sets(study):
         judged = Judged(study, name)
         for label in BY_LOSS:
             method, loss, noise = PAPER_RUNS[label]
             for share in (0.0, MAIN):
-                run = Run(method, Training(loss, noise, "defects", share))
+                run = Run(method, Training(loss, noise, "defects", share)).name
                 for kind, images in (("in domain", judged.inside), ("out of domain", ~judged.inside)):
                     keys = {"method": label, "share": share, "anomalies": kind}
-                    rows += [row for row in pixel_rows(judged, run, images, **keys) if row["metric"] == "auroc"]
+                    rows += [row for row in pixel_rows(judged, run, first, images, **keys) if row["metric"] == "auroc"]
     paper = study.paper_values("rddpm_table1").set_index(["method", "anomalies"])["auroc"]
-    table = pd.DataFrame(rows)
+    table = _table(rows, "method", "share", "anomalies")
     at = zip(table["method"], table["anomalies"], table["share"], strict=True)
     return table.assign(paper=[paper.get((m, a), np.nan) if share == MAIN else np.nan for m, a, share in at])
 
 
 def delta(study: Study) -> pd.DataFrame:
-    """RDDPM Table 3, Fig. 4: Huber's δ with a fifth of the patches corrupted; δ = ∞ is DDPM."""
+    """RDDPM Table 3, Fig. 4: Huber's δ with a fifth of the patches corrupted, with one seed; δ = ∞ is DDPM."""
     losses = [(f"{d}", f"huber{d}") for d in DELTAS] + [("∞ (DDPM)", "l2"), ("0.2, pseudo-Huber", "pseudo_huber0.2")]
     paper = study.paper_values("rddpm_table3").astype({"delta": str}).set_index(["set", "delta", "metric"])["value"]
     rows = []
     for name in sets(study):
         judged = Judged(study, name)
         for text, loss in losses:
-            rows += pixel_rows(judged, Run("ddpm", Training(loss, share=MAIN)), delta=text)
-    table = pd.DataFrame(rows)
+            rows += pixel_rows(judged, Run("ddpm", Training(loss, share=MAIN)).name, seeds(study)[:1], delta=text)
+    table = _table(rows, "delta")
     at = zip(table["set"], table["delta"], table["metric"], strict=True)
     return table.assign(paper=[paper.get(key, np.nan) for key in at])
 
@@ -197,12 +212,12 @@ def practice(study: Study) -> pd.DataFrame:
             values, truth = test[columns].to_numpy(), (test["defect"] != GOOD).to_numpy()
             found, _ = metric_rows(study, truth, classifier.score(values)[None], classifier.predict(values)[None])
             rows += [{"set": name, "method": PRACTICE[method], "share": share, **row} for row in found]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["set", "method", "share", "metric", "ours", "low", "high", "sd", "seeds"])
 
 
 def best_by_share(table: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
     """Which method a practitioner should pick: the highest of a metric per set and share of dirt."""
-    part = table[(table["metric"] == metric) & (table["method"] != PRACTICE["raw"])].reset_index(drop=True)
+    part = table[(table["metric"] == metric) & ~table["method"].str.startswith("control")].reset_index(drop=True)
     best = part.loc[part.groupby(["set", "share"], sort=False)["ours"].idxmax()]
     return best[["set", "share", "method", "ours", "low", "high"]].reset_index(drop=True)
 
@@ -232,7 +247,7 @@ def reconstructions(study: Study, most: int = 3) -> tuple[list, pd.DataFrame]:
         judged = Judged(study, name)
         chosen = [judged.defects.index(kind) for kind in dict.fromkeys(judged.defects)][:most]
         maps = {
-            label: judged.maps(Run(method, Training(loss, noise, share=MAIN)), seed)
+            label: judged.maps(Run(method, Training(loss, noise, share=MAIN)).name, seed)
             for label, (method, loss, noise) in ((m, PAPER_RUNS[m]) for m in BY_LOSS)
         }
         for k in chosen:
@@ -246,42 +261,20 @@ def reconstructions(study: Study, most: int = 3) -> tuple[list, pd.DataFrame]:
                         "set": name, "defect": judged.defects[k], "method": label, "region": region,
                         "difference": difference[where].mean(),
                     })  # fmt: skip
-    return examples, pd.DataFrame(rows)
+    return examples, pd.DataFrame(rows, columns=["set", "defect", "method", "region", "difference"])
 
 
-TIMES = (1, 51, 201, 501, 1001)  # first steps of the ranges of t
+def trimmed(study: Study) -> pd.DataFrame:
+    """Which samples least trimmed squares leaves out, by set, range of t and kind of patch (`robust.trimmed`), one seed."""
+    seed = seeds(study)[0]
+    parts = [
+        pd.read_csv(study.path(name, f"seed{seed}", "robust", "trimmed.csv")).assign(set=name) for name in sets(study)
+    ]
+    table = pd.concat([pd.DataFrame(columns=["set", "t", "corrupted", "dropped", "samples"]), *parts])
+    return table.assign(patches=table["corrupted"].map({True: "corrupted", False: "clean"})).drop(columns="corrupted")
 
 
-def trimmed(study: Study, name: str, patches: int = 640) -> pd.DataFrame:
-    """Which samples least trimmed squares leaves out: the share dropped by range of t, of clean and of corrupted patches.
-
-    The network is the one trained with LTS on a share MAIN of corrupted patches; it gets new batches of the same kind.
-    """
-    seed, training = seeds(study)[0], Training("lts", share=MAIN)
-    folder = study.path(name, f"seed{seed}", "robust", "models", training.name, "model.safetensors").parent
-    denoiser = Denoiser.load(folder, study.settings["compute"]["device"])
-    data = resized(study.data(name), study.settings["robust"]["image_size"])
-    options, generator = denoiser.settings["training"], torch.Generator().manual_seed(seed)
-    sampler = PatchSampler(
-        [data.images[i] for i in Judged(study, name).roles.query("role == 'normals'")["position"]], denoiser.patch
-    )
-    rows = []
-    for _ in range(-(-patches // options["batch"])):
-        clean = sampler.sample(options["batch"], generator)
-        x_0 = corrupt(clean, options["corruption"], generator)
-        t = torch.randint(1, denoiser.schedule.steps + 1, (len(x_0),), generator=generator)
-        eps = denoiser.noise(tuple(x_0.shape), generator)
-        x_t = denoiser.schedule.forward(x_0, t, eps).to(denoiser.device)
-        with torch.inference_mode():
-            found = denoiser.net(x_t, t.to(denoiser.device)).cpu()
-        error = (eps - found).square().flatten(1).mean(1)
-        kept = error.topk(round(denoiser.settings["loss"]["keep"] * len(error)), largest=False).indices
-        dropped = torch.ones(len(error), dtype=torch.bool).index_fill(0, kept, False)
-        dirty = (x_0 != clean).flatten(1).any(1)
-        rows += [
-            {"t": a, "patches": "corrupted" if b else "clean", "dropped": c}
-            for a, b, c in zip(t.tolist(), dirty.tolist(), dropped.tolist(), strict=True)
-        ]
-    table = pd.DataFrame(rows)
-    ranges = pd.cut(table["t"], TIMES, right=False, labels=[f"{a} … {b - 1}" for a, b in itertools.pairwise(TIMES)])
-    return table.pivot_table(index=ranges, columns="patches", values="dropped", aggfunc="mean", observed=False)
+def trimmed_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The share left out, a row per set and range of t."""
+    wide = table.pivot_table(index=["set", "t"], columns="patches", values="dropped", sort=False)
+    return wide.map("{:.0%}".format).rename_axis(columns=None).reset_index()

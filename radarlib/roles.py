@@ -12,7 +12,12 @@ from radarlib.datasets import GOOD, ImageSet
 from radarlib.errors import UserError
 
 SHARES = (0.0, 0.1, 0.2, 0.3)  # of dirt (RDDPM §4.1, Fig. 5)
-OUTSIDE = 5  # images that a defect type needs to be the one that is held apart, where a set has one of that many
+OUTSIDE = 5  # images that a defect type should have to be the one that is held apart
+FEWEST = 10  # training images, that a tenth of them may be one
+
+
+class UnsuitedError(UserError):
+    """A set has too few images for what is asked of it."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,16 @@ class Roles:
 def deal(index: pd.DataFrame, seed: int) -> Roles:
     """Deal the images out: a seeded draw that looks at splits and at types of defects, never at a score.
 
-    Half of each type's images become donors, but for the rarest type of at least OUTSIDE images, which is held apart (where
-    there is more than one type). The number of training images is what the donors can dirty to the largest share.
+    Half of each type's images become donors, but for one type that is held apart: never the most frequent one, and of the
+    others the rarest that has OUTSIDE images, or else the rarest. The number of training images is what the donors can dirty
+    to the largest share. Raises UnsuitedError where that is fewer than FEWEST.
     """
     rng = np.random.default_rng(seed)
     test = index[index["split"] == "test"]
     types = test.loc[test["defect"] != GOOD, "defect"].value_counts(sort=False)
-    apart = types[types >= min(OUTSIDE, types.max())].idxmin() if len(types) > 1 else None
+    others = types.drop(types.idxmax())
+    enough = others[others >= OUTSIDE]
+    apart = None if others.empty else (others if enough.empty else enough).idxmin()
     donors: list[int] = []
     inside: list[int] = []
     for kind in types.index.drop(apart) if apart else types.index:
@@ -58,10 +66,10 @@ def deal(index: pd.DataFrame, seed: int) -> Roles:
         inside += sorted(order[len(order) // 2 :].tolist())
     train = rng.permutation(index.index[index["split"] == "train"])
     count = min(len(train), int(len(donors) / max(SHARES)))
-    if count < 4:
-        raise UserError(
-            f"{len(donors)} defective images of types with two or more are too few to make training unclean; "
-            "name the sets with more of them in robust.sets"
+    if count < FEWEST:
+        raise UnsuitedError(
+            f"{len(train)} training images and {len(donors)} defective ones to dirty them are too few to train on unclean data;"
+            " name other sets in robust.sets"
         )
     return Roles(
         train[:count].tolist(), rng.permutation(donors).tolist(), inside, test.index[test["defect"] == apart].tolist(),
@@ -90,9 +98,6 @@ def pixel_images(data: ImageSet, dealt: Roles, limit: int) -> dict[str, list[int
 
     def chosen(positions: list[int]) -> list[int]:
         known = [i for i in positions if (mask := data.masks[i]) is not None and mask.any()]
-        return [known[k] for k in np.linspace(0, len(known) - 1, min(limit, len(known))).round().astype(int)]
+        return [known[k] for k in np.linspace(0, max(0, len(known) - 1), min(limit, len(known))).round().astype(int)]
 
-    found = {"inside": chosen(dealt.inside), "outside": chosen(dealt.outside)}
-    if not found["inside"]:
-        raise UserError("no defective image that is kept for judging has a mask; leave this set out of robust.sets")
-    return found
+    return {"inside": chosen(dealt.inside), "outside": chosen(dealt.outside)}

@@ -37,6 +37,11 @@ def code_files(modules: Iterable[str], root: Path, without: Iterable[str] = ()) 
     return sorted(str((PACKAGE / f"{name}.py").relative_to(root)) for name in seen)
 
 
+def code_digest(files: Iterable[str], root: Path) -> str:
+    """A digest of files, for what a job keeps outside its outputs."""
+    return hashlib.sha256(b"".join((root / file).read_bytes() for file in files)).hexdigest()[:16]
+
+
 def _code_cells(notebook: Path) -> list[str]:
     cells = json.loads(notebook.read_text())["cells"]
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

@@ -136,7 +136,7 @@ def test_the_best_delta_follows_table_3(exhibits):
 
 
 def test_the_gain_of_rddpm_is_that_of_its_own_table(exhibits):
-    assert verdict(exhibits, "RDDPM's AUROC is 8.08 %") == HOLDS
+    assert verdict(exhibits, "RDDPM's AUROC is 8.08 %") == PARTLY  # points, not per cent
     assert verdict(exhibits, "The values passed to the loss") == FAILS
 
 

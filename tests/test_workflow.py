@@ -27,7 +27,7 @@ EXHIBITS = {
         ),
         ("pdf", "png", "csv"),
     ),
-    **dict.fromkeys(("rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta"), ("csv", "md", "tex")),
+    **dict.fromkeys(("rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta", "unclean_trimmed"), ("csv", "md", "tex")),
     "rddpm_fig1_reconstructions": ("pdf", "png", "csv"),
     **dict.fromkeys(
         (
@@ -78,7 +78,7 @@ def test_numbers_are_the_stored_ones_within_tolerance(smoke, name):
     stored = pd.read_csv(REPOSITORY / "tests/expected/smoke" / f"{name}.csv")
     assert list(ours.columns) == list(stored.columns) and len(ours) == len(stored)
     rates = ("radar_table2", "radar_fig8", "radar_classifiers", "radar_conformal", "radar_ablation", "unclean_practice")
-    pixels = ("radar_fig6", "radar_fig7", "radar_pixel", "rddpm", "unclean_radar")
+    pixels = ("radar_fig6", "radar_fig7", "radar_pixel", "rddpm", "unclean_radar", "unclean_trimmed")
     for column in stored:
         if column in ("verdict", "chosen_by_normal_images") or (name, column) == ("claims", "ours"):
             continue  # follow from the numbers, which may lie near a border
