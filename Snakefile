@@ -16,7 +16,7 @@ from radarlib.config import load_settings, typed
 from radarlib.errors import UserError
 from radarlib.layout import data_root, study_sets
 from radarlib.methods import METHODS, MODELS, dirty, method, model_settings, seeds_of
-from radarlib.workflow import code_digest, code_files, notebook_digest, notebook_modules
+from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
 ROOT = Path(workflow.basedir)
@@ -59,13 +59,13 @@ EXHIBITS = {
     },
     "00_claims": {"claims": (*TABLE, "measured.json")},
 }
-# notebook → the methods whose artefacts it reads, and whether it reads trained denoisers
 PRINTED = {  # notebook → the papers' values that stand beside ours
     "01_data": ["data/paper/radar_table1.csv"],
     "04_detection": ["data/paper/radar_table2.csv"],
     "10_unclean_data": [f"data/paper/rddpm_table{k}.csv" for k in (1, 2, 3)],
     "00_claims": sorted(str(file.relative_to(ROOT)) for file in (ROOT / "data/paper").glob("*.csv")),
 }
+# notebook → the methods whose artefacts it reads, and whether it reads trained denoisers
 METHODS_READ = {
     "03_radar": ["radar", "raw", "untrained"],
     "04_detection": list(METHODS),
@@ -332,7 +332,6 @@ rule robust:
         "results/{profile}/{set}/logs/robust-seed{seed}.log",
     params:
         settings=lambda wildcards: robust_settings(settings(wildcards.profile)),
-        code=code_digest(code("train"), ROOT),
         leave_out=lambda wildcards: "--leave-out" if settings(wildcards.profile)["robust"]["sets"] == "all" else "",
         only=lambda wildcards: "" if int(wildcards.seed) == settings(wildcards.profile)["seeds"][0] else "--only-curves",
         out=lambda wildcards, output: str(Path(output[0]).parent),
@@ -340,7 +339,7 @@ rule robust:
     resources:
         gpu=1,
     shell:
-        "python -m radarlib robust {input.data} {params.only} {params.leave_out} --code {params.code} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "python -m radarlib robust {input.data} {params.only} {params.leave_out} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 

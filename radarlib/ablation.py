@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from radarlib.artifacts import write_csv
-from radarlib.datasets import ImageSet
+from radarlib.datasets import ImageSet, drawn
 from radarlib.denoiser import Denoiser
 from radarlib.radar import noise_map, sobel_features
 from radarlib.runtime import progress
-from radarlib.score import classifier_images, drawn
+from radarlib.score import classifier_images
 from radarlib.textures import artificial_defect
 
 PROBES = 60  # training images that also get an artificial defect

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 from scipy.stats import norm
 
-from radarlib.evidence import Claim, Evidence, Finding
+from radarlib.evidence import Claim, Evidence, Finding, gathered
 from radarlib.tables import with_interval
 
 T1, T2, T3, F5 = (
@@ -20,13 +20,15 @@ FLAT = 0.05  # a spread of AUROC that counts as insensitive
 TIE = {"auroc": 0.005, "auprc": 0.005, "mse": 0.001}  # smaller differences are none: they change with the seed
 
 
-def _each_set(exhibit: str, ask: Callable[[pd.DataFrame], tuple[str, bool]]) -> Callable[[Evidence], Finding]:
-    """The same question for every set of an exhibit."""
+def _each_set(
+    exhibit: str, ask: Callable[[pd.DataFrame], tuple[str, bool]], where: str = "", none: str = "no set suits"
+) -> Callable[[Evidence], Finding]:
+    """The same question for every set of an exhibit. where : a query that picks rows of it; none : the text without a set."""
 
     def check(evidence: Evidence) -> Finding:
-        answers = {str(name): ask(part) for name, part in evidence.table(exhibit).groupby("set", sort=False)}
-        text = "; ".join(f"{name}: {answer}" for name, (answer, _) in answers.items())
-        return Finding(text or "no set suits", tuple(ok for _, ok in answers.values()))
+        table = evidence.table(exhibit)
+        groups = (table.query(where) if where else table).groupby("set", sort=False)
+        return gathered({str(name): ask(part) for name, part in groups}, none)
 
     return check
 
@@ -36,17 +38,12 @@ def _value(row: pd.Series, digits: int = 2) -> str:
 
 
 def _domain(kind: str) -> Callable[[Evidence], Finding]:
-    def check(evidence: Evidence) -> Finding:
-        table = evidence.table(T1)
-        table = table[(table["anomalies"] == kind) & (table["share"] > 0)]
-        texts, parts = [], []
-        for name, part in table.groupby("set", sort=False):
-            rows = part.set_index("method")
-            texts.append(f"{name}: {_value(rows.loc[HUBER])} against {_value(rows.loc['DDPM'])}")
-            parts.append(bool(rows.loc[HUBER, "ours"] > rows.loc["DDPM", "ours"]))
-        return Finding("; ".join(texts) or "no set has a second type of defects", tuple(parts))
+    def ask(part: pd.DataFrame) -> tuple[str, bool]:
+        rows = part.set_index("method")
+        text = f"{_value(rows.loc[HUBER])} against {_value(rows.loc['DDPM'])}"
+        return text, bool(rows.loc[HUBER, "ours"] > rows.loc["DDPM", "ours"])
 
-    return check
+    return _each_set(T1, ask, f"anomalies == '{kind}' and share > 0", "no set has a second type of defects")
 
 
 def _ahead(part: pd.DataFrame, metrics: Sequence[str] = ("auroc", "auprc")) -> tuple[str, bool]:
@@ -109,7 +106,7 @@ def _highest(wide: pd.DataFrame, delta: float) -> bool:
 
 
 def _paper_gain(evidence: Evidence) -> Finding:
-    table = evidence.printed_table("rddpm_table2").set_index(["set", "method", "metric"])["value"]
+    table = evidence.printed_table("rddpm_table2").set_index(["set", "method", "metric"])["value"].sort_index()
     ours = table["grid", HUBER]
     second = table["grid"].drop(HUBER, level="method").groupby("metric").max()
     points, percent = 100 * (ours - second), 100 * (ours / second - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from radarlib import __version__
@@ -112,10 +113,9 @@ def _ablate(args: argparse.Namespace) -> int:
 
 def _robust(args: argparse.Namespace) -> int:
     from radarlib.datasets import ImageSet
-    from radarlib.robust import forget_models, leave_out, study_dirt
+    from radarlib.robust import leave_out, study_dirt
     from radarlib.roles import UnsuitedError
 
-    forget_models(args.out, args.code)
     try:
         study_dirt(ImageSet.load(args.data), args.settings, args.seed, args.out, args.label, args.only_curves)
     except UnsuitedError as error:
@@ -147,17 +147,11 @@ def _gallery(args: argparse.Namespace) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="radarlib", description="Single-step diffusion anomaly detection (RADAR).")
-    top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(dest="command", required=True)
+Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+"""Adds a command: its name, what runs it, and its help."""
 
-    def command(name: str, run, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
-        sub.add_argument("--threads", type=int, help="threads to use (default: all)")
-        return sub
 
+def _for_people(command: Command) -> None:
     fit = command("fit", _fit, "Learn what is normal from a folder of good images.")
     fit.add_argument("good", type=Path, metavar="GOOD_DIR")
     fit.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
@@ -195,6 +189,8 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
     bench.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
 
+
+def _for_the_workflow(command: Command) -> None:
     for name, run, text in (
         ("prepare", _prepare, "Workflow step: read or simulate a data set."),
         ("train", _train, "Workflow step: train a denoiser on a prepared data set."),
@@ -224,9 +220,6 @@ def parser() -> argparse.ArgumentParser:
         if name in ("ablate", "cost"):
             step.add_argument("--model", type=Path, nargs="+", required=True, help="directories of trained models")
         if name == "robust":
-            step.add_argument(
-                "--code", default="", help="a digest of the code: networks that another code trained are forgotten"
-            )
             step.add_argument("--leave-out", action="store_true", help="pass over a set that does not suit the chapter")
             step.add_argument(
                 "--only-curves", action="store_true", help="what further seeds are for: the paper's curves alone"
@@ -245,6 +238,21 @@ def parser() -> argparse.ArgumentParser:
     page.add_argument("folder", type=Path)
     page.add_argument("exhibits", nargs="+")
     page.add_argument("--out", type=Path, required=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="radarlib", description="Single-step diffusion anomaly detection (RADAR).")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("--threads", type=int, help="threads to use (default: all)")
+        return sub
+
+    _for_people(command)
+    _for_the_workflow(command)
     return top
 
 

@@ -94,12 +94,11 @@ def refuse_shared(train: Iterable[tuple[Path, np.ndarray]], test: Iterable[tuple
             raise UserError(f"{path}: the same image is also the training image {other}; remove one of the two")
 
 
-def _keep(paths: list[Path], limit: int | None, seed: int) -> list[Path]:
-    """A seeded subset of at most `limit`, drawn without looking at the images."""
-    if limit is None or len(paths) <= limit:
-        return paths
-    chosen = np.random.default_rng(seed).choice(len(paths), limit, replace=False)
-    return [paths[i] for i in sorted(chosen)]
+def drawn(positions: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
+    """All positions, or where there are more than `limit` a seeded draw of that many, in their order."""
+    if limit is None or len(positions) <= limit:
+        return positions
+    return np.sort(np.random.default_rng(seed).choice(positions, limit, replace=False))
 
 
 def subset(files: dict[str, list[Path]], limit: int | None, seed: int) -> dict[str, list[Path]]:
@@ -107,7 +106,8 @@ def subset(files: dict[str, list[Path]], limit: int | None, seed: int) -> dict[s
     total = sum(map(len, files.values()))
     if limit is None or total <= limit:
         return files
-    return {name: _keep(paths, max(1, round(limit * len(paths) / total)), seed) for name, paths in files.items()}
+    limits = {name: max(1, round(limit * len(paths) / total)) for name, paths in files.items()}
+    return {name: [paths[i] for i in drawn(np.arange(len(paths)), limits[name], seed)] for name, paths in files.items()}
 
 
 def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:

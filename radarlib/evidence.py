@@ -92,14 +92,15 @@ class Claim:
     check: Callable[[Evidence], Finding]
 
 
+def gathered(answers: dict[str, tuple[str, bool]], none: str) -> Finding:
+    """Answers by data set as one finding; the text `none` where no set was asked."""
+    text = "; ".join(f"{name}: {answer}" for name, (answer, _) in answers.items())
+    return Finding(text or none, tuple(holds for _, holds in answers.values()))
+
+
 def per_set(evidence: Evidence, kind: str, ask: Callable[[str], tuple[str, bool]]) -> Finding:
     """The same question for every set of one kind of surface."""
-    answers = {name: ask(name) for name in evidence.sets(kind)}
-    if not answers:
-        return Finding(f"no {kind} surface in this profile")
-    return Finding(
-        "; ".join(f"{name}: {text}" for name, (text, _) in answers.items()), tuple(ok for _, ok in answers.values())
-    )
+    return gathered({name: ask(name) for name in evidence.sets(kind)}, f"no {kind} surface in this profile")
 
 
 def untestable(why: str) -> Callable[[Evidence], Finding]:

@@ -79,8 +79,8 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.nda
     else:
         raise UserError(f"{path}: pixels of type {pixels.dtype} are not supported; save as 8 or 16 bit")
     gray: np.ndarray = unit if unit.ndim == 2 else unit @ LUMINANCE
-    if size is not None and gray.shape != (size, size):
-        gray = np.asarray(cv2.resize(gray, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+    if size is not None:
+        gray = resize(gray, size)
     if min(gray.shape) < smallest:
         raise UserError(
             f"{path}: {gray.shape[1]}×{gray.shape[0]} px is smaller than the {smallest}-px patch; use larger images"
@@ -98,10 +98,19 @@ def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None 
         raise UserError(
             f"{path}: the mask is {mask.shape[1]}×{mask.shape[0]} px and its image {image.name} is {shape[1]}×{shape[0]} px; export it again at the image's size"
         )
-    if size is not None and shape != (size, size):
-        # any defective pixel makes the pixel that it falls into defective
-        mask = cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) > 0
-    return mask
+    return mask if size is None else resize_mask(mask, size)
+
+
+def resize(image: np.ndarray, side: int) -> np.ndarray:
+    """(side, side) float32 by the mean over areas; an image of that size as it is."""
+    if image.shape == (side, side):
+        return image
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def resize_mask(mask: np.ndarray, side: int) -> np.ndarray:
+    """(side, side) bool: any defective pixel makes the pixel that it falls into defective."""
+    return resize(mask.astype(np.float32), side) > 0
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -45,8 +45,14 @@ def trimmed(residual: Tensor, keep: float) -> Tensor:
     """
     if keep == 1:
         return l2(residual)
+    errors, _ = smallest(residual, keep)
+    return errors.mean()
+
+
+def smallest(residual: Tensor, keep: float) -> tuple[Tensor, Tensor]:
+    """The squared errors of the samples that least trimmed squares keeps, and their places in the batch."""
     each = residual.square().flatten(1).mean(1)
-    return each.topk(max(1, round(keep * len(each))), largest=False).values.mean()
+    return each.topk(max(1, round(keep * len(each))), largest=False)
 
 
 def make_loss(options: dict) -> Loss:

@@ -7,10 +7,9 @@ Two kinds of dirt are told apart. "artefacts": a share of the training patches h
 from __future__ import annotations
 
 import itertools
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -19,107 +18,25 @@ import pandas as pd
 import torch
 
 from radarlib import radar, reconstruct
-from radarlib.artifacts import write_bytes, write_csv, write_npz
+from radarlib.artifacts import write_csv, write_npz
 from radarlib.config import merge
 from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.extractor import Extractor
+from radarlib.losses import smallest
 from radarlib.methods import METHODS
 from radarlib.neighbours import fit as fit_bank
 from radarlib.neighbours import score as score_bank
 from radarlib.patches import PatchSampler, corrupt
 from radarlib.roles import SHARES, Roles, deal, pixel_images, resized
+from radarlib.runs import MAIN, NEIGHBOURS, Training, curves, runs
 from radarlib.runtime import progress
 from radarlib.train import train
 
-MAIN = 0.2  # the share of Tables 1, 2 and 3
-DELTAS = (0.0, 0.1, 0.2, 0.3, 0.4)  # RDDPM Table 3
 FIXED = ("ba", "lf", "rpca", "raw")  # methods without a denoiser that meet the defects, by their names in METHODS
-NEIGHBOURS = "neighbours"
 FEWER = 4  # of their training pixels the statistical methods take one in so many here, for they are fitted four times
 BANK = 5000  # features that the nearest neighbours are looked for among
-
-
-@dataclass(frozen=True)
-class Training:
-    """One denoiser: its loss (a name of LOSSES), its noise, and the dirt that it sees."""
-
-    loss: str = "l2"
-    noise: str = "gaussian"
-    dirt: str = "artefacts"
-    share: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """Of its directory, and of its part of the results: clean data are the same whatever the dirt would be."""
-        dirt = f"{self.dirt}{round(100 * self.share)}" if self.share else "clean"
-        return "-".join([self.noise, self.loss, dirt])
-
-    def settings(self, settings: dict) -> dict:
-        """The configuration that it is trained with."""
-        options = settings["robust"]
-        corruption = self.share if self.dirt == "artefacts" else 0.0
-        return merge(settings, {
-            "loss": LOSSES[self.loss], "noise": {"kind": self.noise}, "unet": {"width": options["width"]},
-            "training": {**{key: options[key] for key in ("steps", "batch", "lr")}, "corruption": corruption, "dirt": 0},
-        })  # fmt: skip
-
-
-LOSSES: dict[str, dict] = {
-    "l2": {"kind": "l2"},
-    **{f"huber{delta}": {"kind": "huber", "delta": delta} for delta in DELTAS},
-    "pseudo_huber0.2": {"kind": "pseudo_huber", "delta": 0.2},
-    "lts": {"kind": "lts"},  # λ is the configuration's
-}
-ROBUST = ("huber0.2", "lts")  # beside "l2"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A method and the denoiser that it is given."""
-
-    method: str
-    training: Training
-
-    @property
-    def name(self) -> str:
-        """Of its maps."""
-        return f"{self.method}-{self.training.name}"
-
-    @property
-    def pixels(self) -> bool:
-        """Whether the pixels of its maps are judged: for the dirt of the paper's curves, and for its Table 1."""
-        return self.training.dirt == "artefacts" or self.method == "ddpm"
-
-    @property
-    def features(self) -> bool:
-        """Whether whole images are judged by its features: RADAR's, for the dirt that practice brings."""
-        return self.method == "radar" and (self.training.dirt == "defects" or not self.training.share)
-
-
-def curves() -> list[Run]:
-    """Runs against the share of artefacts, repeated with every seed; those of one training stand together."""
-    plan = []
-    for share in SHARES:
-        for loss in ("l2", *ROBUST):
-            training = Training(loss, share=share)
-            plan += [Run(method, training) for method in ("ddpm", "radar")]
-            if loss == "l2":
-                plan.append(Run("diffusionad", training))
-        plan.append(Run("ddpm", Training(noise="simplex", share=share)))
-    return plan
-
-
-def runs() -> list[Run]:
-    """Every run of the chapter, in the same order."""
-    plan = curves()
-    plan += [Run("ddpm", Training(loss, share=MAIN)) for loss in LOSSES if loss not in ("l2", *ROBUST)]
-    for share in SHARES[1:]:
-        for loss in ("l2", *ROBUST):
-            training = Training(loss, dirt="defects", share=share)
-            plan += [Run(method, training) for method in (("ddpm", "radar") if share == MAIN else ("radar",))]
-    return plan
 
 
 def residual(image: np.ndarray, method: str, denoiser: Denoiser, settings: dict, seed: int) -> np.ndarray:
@@ -218,9 +135,8 @@ def trimmed(images: Sequence[np.ndarray], denoiser: Denoiser, seed: int, batches
         eps = denoiser.noise(tuple(x_0.shape), generator)
         with torch.inference_mode():
             found = denoiser.net(schedule.forward(x_0, t, eps).to(denoiser.device), t.to(denoiser.device)).cpu()
-        error = (eps - found).square().flatten(1).mean(1)
-        kept = error.topk(round(denoiser.settings["loss"]["keep"] * len(error)), largest=False).indices
-        dropped = torch.ones(len(error), dtype=torch.bool).index_fill(0, kept, False)
+        _, kept = smallest(eps - found, denoiser.settings["loss"]["keep"])
+        dropped = torch.ones(len(t), dtype=torch.bool).index_fill(0, kept, False)
         dirty = (x_0 != clean).flatten(1).any(1)
         rows.append(pd.DataFrame({"t": t.numpy(), "corrupted": dirty.numpy(), "dropped": dropped.numpy()}))
     table = pd.concat(rows)
@@ -291,11 +207,3 @@ def leave_out(reason: str, out: Path) -> None:
     write_npz(out / "maps.npz")
     write_csv(out / "roles.csv", pd.DataFrame(columns=["role", "position", "pixels", "image", "defect"]))
     print(f"left out of the chapter on unclean data: {reason}", file=sys.stderr)
-
-
-def forget_models(out: Path, code: str) -> None:
-    """Delete trained networks that another state of the code has left, so that an edit of it is not overlooked."""
-    known = out / "models" / "code.txt"
-    if (out / "models").is_dir() and (not known.is_file() or known.read_text() != code):
-        shutil.rmtree(out / "models")
-    write_bytes(known, code.encode())

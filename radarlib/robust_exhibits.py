@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,10 @@ from radarlib.chapters import chapter_seeds, chapter_sets
 from radarlib.datasets import GOOD
 from radarlib.detection import metric_rows
 from radarlib.methods import METHODS
-from radarlib.metrics import interval, pixel_histograms, pixel_metrics
+from radarlib.metrics import interval, pixel_histograms, pixel_metrics, stratified_weights
 from radarlib.oneclass import OneClass
-from radarlib.robust import DELTAS, MAIN, NEIGHBOURS, Run, Training
 from radarlib.roles import SHARES, resized
+from radarlib.runs import DELTAS, MAIN, NEIGHBOURS, Run, Training
 from radarlib.study import Study
 from radarlib.tables import with_interval
 
@@ -65,7 +66,7 @@ class Judged:
     def __init__(self, study: Study, name: str):
         self.study, self.name = study, name
         data = resized(study.data(name), study.settings["robust"]["image_size"])
-        self.roles = self._table("roles.csv", seeds(study)[0])
+        self.roles = self._table("roles.csv")
         pixels = self.roles[self.roles["pixels"] >= 0].sort_values("pixels")
         self.inside = (pixels["role"] == "inside").to_numpy()
         self.defects = pixels["defect"].tolist()
@@ -74,11 +75,13 @@ class Judged:
         self.masks = [mask for mask in masks if mask is not None]
         self._maps = {seed: np.load(study.path(name, f"seed{seed}", "robust", "maps.npz")) for seed in seeds(study)}
 
-    def _table(self, file: str, seed: int) -> pd.DataFrame:
+    def _table(self, file: str) -> pd.DataFrame:
+        """A table that the first seed's run left."""
+        seed = seeds(self.study)[0]
         return pd.read_csv(self.study.path(self.name, f"seed{seed}", "robust", file), dtype={"image": str})
 
     def features(self) -> pd.DataFrame:
-        table = self._table("features.csv", seeds(self.study)[0])
+        table = self._table("features.csv")
         return table.merge(self.roles[["position", "defect"]], on="position", validate="m:1")
 
     def maps(self, name: str, seed: int) -> list[np.ndarray]:
@@ -86,6 +89,12 @@ class Judged:
         flat = self._maps[seed][name].astype(np.float32)
         cuts = np.cumsum([image.size for image in self.images])[:-1]
         return [part.reshape(image.shape) for part, image in zip(np.split(flat, cuts), self.images, strict=True)]
+
+
+@cache
+def judged_images(study: Study, name: str) -> Judged:
+    """Read once for all exhibits of a notebook."""
+    return Judged(study, name)
 
 
 def _pixel_values(maps: list[np.ndarray], masks: list[np.ndarray], draws: np.ndarray) -> dict[str, np.ndarray]:
@@ -107,8 +116,8 @@ def pixel_rows(
     some = np.flatnonzero(np.ones(len(judged.masks), bool) if images is None else images)
     if not len(some):
         return []
-    rng = np.random.default_rng(0)
-    draws = np.vstack([np.ones(len(some)), rng.multinomial(len(some), np.full(len(some), 1 / len(some)), RESAMPLES)])
+    resamples = stratified_weights(np.ones(len(some), bool), RESAMPLES, np.random.default_rng(0))
+    draws = np.vstack([np.ones(len(some)), resamples])
     masks = [judged.masks[k] for k in some]
     values: dict[str, list[np.ndarray]] = {}
     for seed in chosen:
@@ -132,7 +141,7 @@ def contamination(study: Study, chosen: dict[str, tuple[str, str, str]], control
     """Pixel-level metrics against the share of corrupted training patches, by method (RDDPM Fig. 5), and the controls."""
     rows = []
     for name in sets(study):
-        judged = Judged(study, name)
+        judged = judged_images(study, name)
         for label, (method, loss, noise) in chosen.items():
             for share in SHARES:
                 run = Run(method, Training(loss, noise, share=share)).name
@@ -149,6 +158,12 @@ def _table(rows: list[dict], *keys: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def _beside(table: pd.DataFrame, paper: pd.Series) -> pd.DataFrame:
+    """The table with the printed values, which are indexed by some of its columns, as `paper`."""
+    at = zip(*(table[column] for column in paper.index.names), strict=True)
+    return table.assign(paper=[paper.get(key, np.nan) for key in at])
+
+
 def domain(study: Study) -> pd.DataFrame:
     """RDDPM Table 1: a fifth of the training images defective; defects of types that training saw, and of one that it did not.
 
@@ -156,7 +171,7 @@ def domain(study: Study) -> pd.DataFrame:
     """
     rows, first = [], seeds(study)[:1]
     for name in sets(study):
-        judged = Judged(study, name)
+        judged = judged_images(study, name)
         for label in BY_LOSS:
             method, loss, noise = PAPER_RUNS[label]
             for share in (0.0, MAIN):
@@ -166,8 +181,7 @@ def domain(study: Study) -> pd.DataFrame:
                     rows += [row for row in pixel_rows(judged, run, first, images, **keys) if row["metric"] == "auroc"]
     paper = study.paper_values("rddpm_table1").set_index(["method", "anomalies"])["auroc"]
     table = _table(rows, "method", "share", "anomalies")
-    at = zip(table["method"], table["anomalies"], table["share"], strict=True)
-    return table.assign(paper=[paper.get((m, a), np.nan) if share == MAIN else np.nan for m, a, share in at])
+    return _beside(table, paper).assign(paper=lambda t: t["paper"].where(t["share"] == MAIN))
 
 
 def delta(study: Study) -> pd.DataFrame:
@@ -176,20 +190,18 @@ def delta(study: Study) -> pd.DataFrame:
     paper = study.paper_values("rddpm_table3").astype({"delta": str}).set_index(["set", "delta", "metric"])["value"]
     rows = []
     for name in sets(study):
-        judged = Judged(study, name)
+        judged = judged_images(study, name)
         for text, loss in losses:
             rows += pixel_rows(judged, Run("ddpm", Training(loss, share=MAIN)).name, seeds(study)[:1], delta=text)
     table = _table(rows, "delta")
-    at = zip(table["set"], table["delta"], table["metric"], strict=True)
-    return table.assign(paper=[paper.get(key, np.nan) for key in at])
+    return _beside(table, paper)
 
 
 def contaminated(curves: pd.DataFrame, study: Study) -> pd.DataFrame:
     """RDDPM Table 2: the curves at a share of MAIN, with the paper's values."""
     paper = study.paper_values("rddpm_table2").set_index(["set", "method", "metric"])["value"]
     table = curves[curves["share"] == MAIN].reset_index(drop=True)
-    at = zip(table["set"], table["method"], table["metric"], strict=True)
-    return table.assign(paper=[paper.get(key, np.nan) for key in at])
+    return _beside(table, paper)
 
 
 def practice(study: Study) -> pd.DataFrame:
@@ -199,7 +211,7 @@ def practice(study: Study) -> pd.DataFrame:
     """
     options, seed, rows = study.settings["decision"], seeds(study)[0], []
     for name in sets(study):
-        table = Judged(study, name).features()
+        table = judged_images(study, name).features()
         groups = {key: part for key, part in table.groupby(["method", "share"])}
         for method, share in itertools.product(PRACTICE, SHARES):
             part = groups[method, share]
@@ -244,7 +256,7 @@ def reconstructions(study: Study, most: int = 3) -> tuple[list, pd.DataFrame]:
     """
     seed, examples, rows = seeds(study)[0], [], []
     for name in sets(study):
-        judged = Judged(study, name)
+        judged = judged_images(study, name)
         chosen = [judged.defects.index(kind) for kind in dict.fromkeys(judged.defects)][:most]
         maps = {
             label: judged.maps(Run(method, Training(loss, noise, share=MAIN)).name, seed)

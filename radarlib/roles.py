@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from radarlib.datasets import GOOD, ImageSet
 from radarlib.errors import UserError
+from radarlib.images import resize, resize_mask
 
 SHARES = (0.0, 0.1, 0.2, 0.3)  # of dirt (RDDPM §4.1, Fig. 5)
 OUTSIDE = 5  # images that a defect type should have to be the one that is held apart
@@ -82,14 +82,8 @@ def resized(data: ImageSet, side: int | None) -> ImageSet:
     if side is None:
         return data
 
-    def shrink(values: np.ndarray) -> np.ndarray:
-        return cv2.resize(values.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-
-    images = [image if image.shape == (side, side) else shrink(image) for image in data.images]
-    masks = [
-        mask if mask is None or mask.shape == (side, side) else shrink(mask) > 0  # as images.read_mask does
-        for mask in data.masks
-    ]
+    images = [resize(image, side) for image in data.images]
+    masks = [mask if mask is None else resize_mask(mask, side) for mask in data.masks]
     return ImageSet(images, data.index, masks)
 
 

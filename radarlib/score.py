@@ -9,17 +9,10 @@ import numpy as np
 import pandas as pd
 
 from radarlib.artifacts import write_csv, write_json, write_npz
-from radarlib.datasets import ImageSet
+from radarlib.datasets import ImageSet, drawn
 from radarlib.errors import UserError
 from radarlib.methods import method as find_method
 from radarlib.runtime import progress
-
-
-def drawn(positions: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
-    """All positions, or where there are more than `limit` a seeded draw of that many, in their order."""
-    if limit is None or len(positions) <= limit:
-        return positions
-    return np.sort(np.random.default_rng(seed).choice(positions, limit, replace=False))
 
 
 def classifier_images(index: pd.DataFrame, limit: int | None, seed: int) -> np.ndarray:

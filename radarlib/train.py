@@ -6,6 +6,7 @@ import copy
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,16 @@ from radarlib.denoiser import Denoiser, settings_key
 from radarlib.losses import make_loss
 from radarlib.patches import PatchSampler, corrupt
 from radarlib.runtime import autocast, progress
+from radarlib.workflow import code_digest, code_files
 
 CHECKPOINT_SECONDS = 20.0
+
+
+@cache
+def training_code() -> str:
+    """A digest of the modules that training depends on: what another code has trained is not taken for finished."""
+    root = Path(__file__).parents[1]
+    return code_digest(code_files(["train"], root), root)
 
 
 class Trainer:
@@ -44,7 +53,8 @@ class Trainer:
         self.losses: list[float] = []
         # What a checkpoint must agree on before it may be continued.
         self.identity = sha256_bytes(
-            settings_key({**settings, "seed": seed}).encode() + self.sampler.flat.numpy().tobytes()
+            settings_key({**settings, "seed": seed, "code": training_code()}).encode()
+            + self.sampler.flat.numpy().tobytes()
         )
 
     @property

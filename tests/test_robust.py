@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from radarlib import neighbours, robust, robust_exhibits
+from radarlib import neighbours, robust, robust_exhibits, runs
 from radarlib.chapters import chapter_seeds, chapter_sets
 from radarlib.cli import main
 from radarlib.config import load_settings
@@ -17,8 +17,8 @@ from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.extractor import Extractor
-from radarlib.robust import Run, Training
 from radarlib.roles import FEWEST, SHARES, UnsuitedError, deal, pixel_images, resized
+from radarlib.runs import Run, Training
 
 
 def index(train=100, good=20, **defects):
@@ -99,15 +99,15 @@ def test_clean_data_are_trained_on_once_whatever_the_dirt_would_be():
 
 
 def test_the_plan_holds_every_run_that_an_exhibit_shows():
-    plan = robust.runs()
+    plan = runs.runs()
     names = {run.name for run in plan if run.pixels}
     assert len({run.name for run in plan}) == len(plan)
     for method, loss, noise in (robust_exhibits.PAPER_RUNS | robust_exhibits.RADAR_RUNS).values():
         assert {Run(method, Training(loss, noise, share=share)).name for share in SHARES} <= names
-    for loss in robust.LOSSES:
-        assert Run("ddpm", Training(loss, share=robust.MAIN)).name in names
-    for loss in ("l2", *robust.ROBUST):
-        assert Run("ddpm", Training(loss, dirt="defects", share=robust.MAIN)).name in names
+    for loss in runs.LOSSES:
+        assert Run("ddpm", Training(loss, share=runs.MAIN)).name in names
+    for loss in ("l2", *runs.ROBUST):
+        assert Run("ddpm", Training(loss, dirt="defects", share=runs.MAIN)).name in names
     # one training after the other: a group of runs shares its training
     trainings = [run.training for run in plan]
     changes = 1 + sum(a != b for a, b in itertools.pairwise(trainings))
@@ -128,17 +128,6 @@ def test_least_trimmed_squares_leaves_out_a_fifth():
     assert (table["dropped"].fillna(0) * table["samples"]).sum() == 20 * 3  # of 16, 13 are kept
     corrupted = table[table["corrupted"]]["samples"].sum() / (20 * 16)
     assert 0.1 < corrupted < 0.3
-
-
-def test_networks_of_another_code_are_forgotten(tmp_path):
-    model = tmp_path / "models" / "x" / "model.json"
-    robust.forget_models(tmp_path, "a")
-    model.parent.mkdir()
-    model.write_text("{}")
-    robust.forget_models(tmp_path, "a")
-    assert model.exists()
-    robust.forget_models(tmp_path, "b")
-    assert not model.exists()
 
 
 def test_a_set_that_does_not_suit_is_left_out_or_refused(tmp_path, capsys):

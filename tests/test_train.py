@@ -52,6 +52,17 @@ def test_a_checkpoint_of_other_settings_or_images_is_not_continued(images, setti
     )
 
 
+def test_what_another_code_has_trained_is_trained_again(images, settings, tmp_path, monkeypatch):
+    train(images, settings, 0, tmp_path)
+    steps, original = [], Trainer.train_step
+    monkeypatch.setattr(Trainer, "train_step", lambda self: (steps.append(self.step), original(self))[1])
+    train(images, settings, 0, tmp_path)
+    assert not steps
+    monkeypatch.setattr(training, "training_code", lambda: "another")
+    train(images, settings, 0, tmp_path)
+    assert steps[0] == 0 and len(steps) == settings["training"]["steps"]
+
+
 def test_training_learns_to_predict_noise(settings):
     settings["training"] |= {"steps": 150, "lr": 0.003, "batch": 16}
     flat = [np.full((16, 16), 0.5, np.float32)]
