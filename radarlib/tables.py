@@ -9,6 +9,7 @@ CHARACTER = 0.0085  # width of a character at \scriptsize, in \textwidth, with i
 SMALL = "\\scriptsize\n\\setlength{\\tabcolsep}{2pt}\n"
 SYMBOLS = {
     "–": "--", "−": "$-$", "×": "$\\times$", "²": "$^2$", "³": "$^3$", "σ": "$\\sigma$", "α": "$\\alpha$", "§": "\\S{}",
+    "δ": "$\\delta$", "ε": "$\\varepsilon$", "θ": "$\\theta$", "∞": "$\\infty$",
 }  # fmt: skip
 
 
