@@ -46,6 +46,15 @@ EXHIBITS = {
     },
     "07_ablation": {"radar_ablation": CHART},
     "08_cost": {"radar_cost": (*CHART, "measured.json")},
+    "09_noise": {
+        "noise_fig1_chains": FIGURE,
+        "noise_table1_image_auroc": TABLE,
+        "noise_table2_pixel": TABLE,
+        "noise_table3_steps": TABLE,
+        "noise_table4_filter": TABLE,
+        "noise_fig2_samples": FIGURE,
+        "noise_surfaces": CHART,
+    },
     "10_unclean_data": {
         "rddpm_table1_domain": TABLE,
         "rddpm_table2_contaminated": TABLE,
@@ -62,6 +71,7 @@ EXHIBITS = {
 PRINTED = {  # notebook → the papers' values that stand beside ours
     "01_data": ["data/paper/radar_table1.csv"],
     "04_detection": ["data/paper/radar_table2.csv"],
+    "09_noise": [f"data/paper/noise_table{k}.csv" for k in (1, 2, 3, 4)],
     "10_unclean_data": [f"data/paper/rddpm_table{k}.csv" for k in (1, 2, 3)],
     "00_claims": sorted(str(file.relative_to(ROOT)) for file in (ROOT / "data/paper").glob("*.csv")),
 }
@@ -70,6 +80,7 @@ METHODS_READ = {
     "03_radar": ["radar", "raw", "untrained"],
     "04_detection": list(METHODS),
     "06_decision": ["radar", "ddpm", "anoddpm", "diffusionad"],
+    "09_noise": ["radar", "radar-simplex", "radar-mixture"],
 }
 NETWORK = ("diffusion", "noise", "unet", "loss", "training")  # settings that a denoiser depends on
 MODELS_READ = {"02_diffusion", "03_radar"}
@@ -149,6 +160,8 @@ def notebook_inputs(wildcards):
     ]
     if notebook == "07_ablation":
         files += [f"{base}/{s}/seed{seeds[0]}/ablation.csv" for s in sets(profile)]
+    if notebook == "09_noise":
+        files += chapter(profile, "noise_study", "scores.csv")
     if notebook == "10_unclean_data":
         files += chapter(profile, "robust", "features.csv")
     if notebook == "08_cost":
@@ -295,6 +308,12 @@ def robust_settings(values):
     return json.dumps({**{name: values[name] for name in sections}, "robust": chosen})
 
 
+def noise_settings(values):
+    chosen = {name: value for name, value in values["noise_study"].items() if name not in ("sets", "runs")}
+    sections = (*NETWORK, "data", "reconstruction", "compute")
+    return json.dumps({**{name: values[name] for name in sections}, "noise_study": chosen})
+
+
 rule ablate:
     message: "ablation: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
     input:
@@ -343,6 +362,27 @@ rule robust:
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
+rule noise_study:
+    message: "three kinds of noise: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        data="results/{profile}/{set}/images.npz",
+        code=code("noise_study"),
+    output:
+        expand("results/{{profile}}/{{set}}/seed{{seed}}/noise_study/{file}", file=("scores.csv", "maps.npz")),
+    priority: 2  # it trains
+    log:
+        "results/{profile}/{set}/logs/noise_study-seed{seed}.log",
+    params:
+        settings=lambda wildcards: noise_settings(settings(wildcards.profile)),
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m radarlib noise_study {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
+
+
 rule cost:
     message: "cost: every method in one run ({wildcards.profile})"
     input:
@@ -351,7 +391,7 @@ rule cost:
             "results/{}/{}/seed{}/models/{}/model.safetensors".format(
                 wildcards.profile, sets(wildcards.profile)[0], settings(wildcards.profile)["seeds"][0], model
             )
-            for model in ("gaussian", "simplex")
+            for model in sorted({entry.model for entry in METHODS.values() if entry.trained})
         ],
         code=code("cost", *{entry.module for entry in METHODS.values()}),
     output:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from radarlib import claims_radar, claims_rddpm
+from radarlib import claims_noise, claims_radar, claims_rddpm
 from radarlib.evidence import Evidence
 
-CLAIMS = {"RADAR": claims_radar.CLAIMS, "RDDPM": claims_rddpm.CLAIMS}
+CLAIMS = {"RADAR": claims_radar.CLAIMS, "RDDPM": claims_rddpm.CLAIMS, "noise study": claims_noise.CLAIMS}
 """The claims of each paper."""
 
 

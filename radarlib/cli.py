@@ -125,6 +125,14 @@ def _robust(args: argparse.Namespace) -> int:
     return 0
 
 
+def _noise_study(args: argparse.Namespace) -> int:
+    from radarlib.datasets import ImageSet
+    from radarlib.noise_study import study_noise
+
+    study_noise(ImageSet.load(args.data), args.settings, args.seed, args.out, args.label)
+    return 0
+
+
 def _cost(args: argparse.Namespace) -> int:
     from radarlib.cost import measure
     from radarlib.datasets import ImageSet
@@ -201,6 +209,7 @@ def _for_the_workflow(command: Command) -> None:
             _robust,
             "Workflow step: train on unclean data in every way of RDDPM, and see what becomes of each method.",
         ),
+        ("noise_study", _noise_study, "Workflow step: reconstruct with three kinds of noise."),
         ("cost", _cost, "Workflow step: time every method in one run."),
     ):
         step = command(name, run, text)

@@ -102,9 +102,10 @@ def resolve(values: dict, source: str = "settings") -> dict:
     if math.isnan(delta) or (pseudo and not 0 < delta < math.inf):
         wanted = "a positive number for the pseudo-Huber loss" if pseudo else "a number"
         raise UserError(f"{source}: loss.delta: {delta} makes no loss; use {wanted}")
-    side = settings["robust"]["image_size"]
-    if side is not None and side < patch:
-        raise UserError(f"{source}: robust.image_size: {side} is smaller than the {patch}-px patch")
+    for section in ("robust", "noise_study"):
+        side = settings[section]["image_size"]
+        if side is not None and side < patch:
+            raise UserError(f"{source}: {section}.image_size: {side} is smaller than the {patch}-px patch")
     if settings["data"]["counts"] and settings["data"]["image_size"] is None:
         raise UserError(f"{source}: data.image_size: simulated sets need a size in px")
     return settings

@@ -97,7 +97,7 @@ def memory_by_side(settings: dict) -> pd.DataFrame:
 def noise_share(images: Sequence[np.ndarray], settings: dict, seed: int) -> list[dict]:
     """What noise takes of a training, a row per kind: seconds made once, per batch and per step, and the share of all."""
     size, rows = settings["training"], []
-    for kind in ("gaussian", "simplex"):
+    for kind in ("gaussian", "simplex", "mixture"):
         options = settings["noise"]
         fields = partial(simplex_fields, BANK[0], BANK[1], BANK[1], options["octaves"], options["persistence"], options["frequency"], seed)  # fmt: skip
         once = seconds(fields, 1) if kind == "simplex" else 0.0

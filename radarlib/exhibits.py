@@ -158,6 +158,16 @@ def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
         if method == FILLED:
             maps = [filled(s) for s in maps]
         runs.append(pixel_histograms([maps[k] for k in with_mask], known))
+    keys = {"set": name, "method": method}
+    return pd.DataFrame([{**keys, **row, **counts, "why_absent": ""} for row in pixel_rows(runs, defective, evidence)])
+
+
+def pixel_rows(runs: list[np.ndarray], defective: np.ndarray, evidence: dict) -> list[dict]:
+    """A row per pixel-level metric: mean over runs, and its bootstrap interval over images.
+
+    runs : `pixel_histograms` of each. defective : (images,) bool, the classes that resamples are stratified by.
+    evidence : that section of the settings.
+    """
     weights = stratified_weights(defective, evidence["bootstrap"], np.random.default_rng(0)).astype(np.float32)
     drawn = [pixel_metrics(np.tensordot(part, run, 1)) for run in runs for part in np.array_split(weights, 40)]
     rows = []
@@ -165,9 +175,8 @@ def pixel_table(study: Study, name: str, method: str = "radar") -> pd.DataFrame:
         ours = float(np.mean([pixel_metrics(run.sum(axis=0))[metric] for run in runs]))
         resamples = np.concatenate([values[metric] for values in drawn]).reshape(len(runs), -1).mean(axis=0)
         low, high = interval(resamples, evidence["level"])
-        shown = {"ours": ours, "low": low, "high": high, **counts, "why_absent": ""}
-        rows.append({"set": name, "method": method, "metric": metric, **shown})
-    return pd.DataFrame(rows)
+        rows.append({"metric": metric, "ours": ours, "low": low, "high": high})
+    return rows
 
 
 def pixel_level(study: Study) -> pd.DataFrame:

@@ -29,6 +29,7 @@ def _dirt(share: float) -> Callable[[dict], dict]:
 MODELS: dict[str, Callable[[dict], dict]] = {
     "gaussian": lambda _: {},
     "simplex": lambda _: {"noise": {"kind": "simplex"}},
+    "mixture": lambda _: {"noise": {"kind": "mixture"}},
     **{dirty(share): _dirt(share) for share in DIRT},
     "patch_small": _patch(3 / 7),
     "patch_medium": _patch(5 / 7),
@@ -77,6 +78,8 @@ class Method:
 
 METHODS = {
     "radar": Method("RADAR", "radar:score", ("radar",), "gaussian"),
+    "radar-simplex": Method("RADAR, simplex noise", "radar:score", ("radar",), "simplex"),
+    "radar-mixture": Method("RADAR, mixture noise", "radar:score", ("radar",), "mixture"),
     "ddpm": Method("DDPM", "reconstruct:score", ("reconstruction",), "gaussian"),
     "anoddpm": Method("AnoDDPM", "reconstruct:score", ("reconstruction",), "simplex"),
     "diffusionad": Method("DiffusionAD", "reconstruct:score_one_step", ("reconstruction", "diffusionad"), "gaussian"),

@@ -1,4 +1,5 @@
-"""The noise that the forward process adds: Gaussian (RADAR Eq. 1) or simplex (AnoDDPM, Wyatt et al. 2022).
+"""The noise that the forward process adds: Gaussian (RADAR Eq. 1), simplex (AnoDDPM, Wyatt et al. 2022) or bumps of a
+Gaussian mixture (Fučka et al. 2023).
 
 Every kind is called with a shape (N, 1, H, W) and a CPU generator and returns independent fields of zero mean and
 unit variance, so that the equations of `diffusion` hold for each.
@@ -6,7 +7,7 @@ unit variance, so that the equations of `diffusion` hold for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -88,8 +89,66 @@ def simplex(octaves: int, persistence: float, frequency: float) -> Noise:
     return draw
 
 
+AREA = 28 * 28  # px of the field that a mixture's number of bumps is told for: RADAR's patch
+TILE = 256  # side in px of the largest field that is made in one piece
+
+
+def bumps(
+    n: int, height: int, width: int, components: float, sigma: Sequence[float], generator: torch.Generator
+) -> Tensor:
+    """n sums of two-dimensional Gaussian bumps, each standardised: (n, height, width) float32 (noise study, Eqs. 7, 8).
+
+    Weights are uniform in [0, 1], centres in the field, standard deviations along each axis between the two of `sigma` px.
+    components : bumps on 28 × 28 px; other fields have as many for their size. Eq. 7's 1/2π falls out with the scale.
+    """
+
+    def uniform() -> Tensor:
+        return torch.rand((n, max(1, round(components * height * width / AREA)), 1), generator=generator)
+
+    weight, sides = uniform(), []
+    for side in (height, width):
+        centre, spread = side * uniform(), sigma[0] + (sigma[1] - sigma[0]) * uniform()
+        sides.append(torch.exp(-(((torch.arange(side) - centre) / spread) ** 2) / 2) / spread)
+    field = (weight * sides[0]).transpose(1, 2) @ sides[1]
+    spread, mean = torch.std_mean(field, (1, 2), correction=0, keepdim=True)
+    return (field - mean) / spread
+
+
+def mixture(components: float, sigma: Sequence[float]) -> Noise:
+    """Noise that is one function of the place for a whole field; large fields are laid out of tiles of their own."""
+
+    def draw(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        n, _, height, width = shape
+        field = torch.empty(n, height, width)
+        for top in range(0, height, TILE):
+            for left in range(0, width, TILE):
+                part = field[:, top : top + TILE, left : left + TILE]
+                part[:] = bumps(n, part.shape[1], part.shape[2], components, sigma, generator)
+        return field[:, None]
+
+    return draw
+
+
 def make_noise(options: dict) -> Noise:
     """The noise of a configuration's `noise` section."""
-    if options["kind"] == "gaussian":
-        return gaussian
-    return simplex(options["octaves"], options["persistence"], options["frequency"])
+    if options["kind"] == "simplex":
+        return simplex(options["octaves"], options["persistence"], options["frequency"])
+    if options["kind"] == "mixture":
+        return mixture(options["components"], options["sigma"])
+    return gaussian
+
+
+def power_spectrum(fields: np.ndarray) -> np.ndarray:
+    """Power by whole wave number, averaged over fields and directions and scaled to a mean of 1 beyond wave number 0.
+
+    fields : (n, S, S). Returns (S // 2 + 1,) float64: entry k belongs to k cycles across a field; white noise is 1 throughout.
+    Fields are windowed (Hann), so that their borders, which do not meet, add no power of their own.
+    """
+    side = fields.shape[-1]
+    window = np.hanning(side + 2)[1:-1]
+    centred = fields - fields.mean(axis=(1, 2), keepdims=True)
+    power = (np.abs(np.fft.fft2(centred * window[:, None] * window)) ** 2).mean(0)
+    k = np.fft.fftfreq(side, 1 / side)
+    radius = np.hypot(k[:, None], k).round().astype(int)
+    found = np.array([power[radius == r].mean() for r in range(side // 2 + 1)])
+    return found / found[1:].mean()

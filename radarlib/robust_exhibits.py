@@ -18,7 +18,7 @@ from radarlib.oneclass import OneClass
 from radarlib.roles import SHARES, resized
 from radarlib.runs import DELTAS, MAIN, NEIGHBOURS, Run, Training
 from radarlib.study import Study
-from radarlib.tables import with_interval
+from radarlib.tables import beside, wide
 
 PIXEL = {"auroc": "AUROC", "auprc": "AUPRC", "mse": "MSE, normal pixels"}
 RESAMPLES = 200  # of the judged images
@@ -158,12 +158,6 @@ def _table(rows: list[dict], *keys: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _beside(table: pd.DataFrame, paper: pd.Series) -> pd.DataFrame:
-    """The table with the printed values, which are indexed by some of its columns, as `paper`."""
-    at = zip(*(table[column] for column in paper.index.names), strict=True)
-    return table.assign(paper=[paper.get(key, np.nan) for key in at])
-
-
 def domain(study: Study) -> pd.DataFrame:
     """RDDPM Table 1: a fifth of the training images defective; defects of types that training saw, and of one that it did not.
 
@@ -181,7 +175,7 @@ def domain(study: Study) -> pd.DataFrame:
                     rows += [row for row in pixel_rows(judged, run, first, images, **keys) if row["metric"] == "auroc"]
     paper = study.paper_values("rddpm_table1").set_index(["method", "anomalies"])["auroc"]
     table = _table(rows, "method", "share", "anomalies")
-    return _beside(table, paper).assign(paper=lambda t: t["paper"].where(t["share"] == MAIN))
+    return beside(table, paper).assign(paper=lambda t: t["paper"].where(t["share"] == MAIN))
 
 
 def delta(study: Study) -> pd.DataFrame:
@@ -194,14 +188,14 @@ def delta(study: Study) -> pd.DataFrame:
         for text, loss in losses:
             rows += pixel_rows(judged, Run("ddpm", Training(loss, share=MAIN)).name, seeds(study)[:1], delta=text)
     table = _table(rows, "delta")
-    return _beside(table, paper)
+    return beside(table, paper)
 
 
 def contaminated(curves: pd.DataFrame, study: Study) -> pd.DataFrame:
     """RDDPM Table 2: the curves at a share of MAIN, with the paper's values."""
     paper = study.paper_values("rddpm_table2").set_index(["set", "method", "metric"])["value"]
     table = curves[curves["share"] == MAIN].reset_index(drop=True)
-    return _beside(table, paper)
+    return beside(table, paper)
 
 
 def practice(study: Study) -> pd.DataFrame:
@@ -234,18 +228,9 @@ def best_by_share(table: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
     return best[["set", "share", "method", "ours", "low", "high"]].reset_index(drop=True)
 
 
-def shown(table: pd.DataFrame, rows: Sequence[str], columns: str, names: dict[str, str] | None = None) -> pd.DataFrame:
-    """A long table as people read it: "ours [interval] (paper)", a row per `rows`, a column per value of `columns`."""
-    cells = []
-    for row in table.itertuples():
-        digits = 3 if row.metric == "mse" else 2
-        paper = getattr(row, "paper", np.nan)
-        printed = "" if pd.isna(paper) else f" ({paper:.{digits}f})"
-        cells.append(with_interval(row.ours, row.low, row.high, digits) + printed)
-    wide = table.assign(cell=cells).pivot_table(
-        index=list(rows), columns=columns, values="cell", aggfunc="first", sort=False
-    )
-    return wide.fillna("–").rename(columns=names or {}).rename_axis(columns=None).reset_index()
+def shown(table: pd.DataFrame, rows: Sequence[str], columns: str, names: dict | None = None) -> pd.DataFrame:
+    """`tables.wide` with the digits of this chapter's metrics."""
+    return wide(table, rows, columns, names, {"mse": 3})
 
 
 def reconstructions(study: Study, most: int = 3) -> tuple[list, pd.DataFrame]:
@@ -265,7 +250,7 @@ def reconstructions(study: Study, most: int = 3) -> tuple[list, pd.DataFrame]:
         for k in chosen:
             image, mask = judged.images[k], judged.masks[k]
             found = {label: image + parts[k] for label, parts in maps.items()}
-            examples.append((f"{name}: {judged.defects[k]}", image, mask, found))
+            examples.append((f"{name}\n{judged.defects[k]}", image, mask, found))
             for label, parts in maps.items():
                 difference = np.abs(parts[k])
                 for region, where in (("defect", mask), ("normal", ~mask)):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 TEXT = 30  # characters beyond which a cell is running text
@@ -18,6 +21,34 @@ def with_interval(value: float, low: float, high: float, digits: int = 2) -> str
     if pd.isna(value):
         return "–"
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def beside(table: pd.DataFrame, paper: pd.Series) -> pd.DataFrame:
+    """The table with the printed values, which are indexed by some of its columns, as `paper`."""
+    at = zip(*(table[column] for column in paper.index.names), strict=True)
+    return table.assign(paper=[paper.get(key, np.nan) for key in at])
+
+
+def wide(
+    table: pd.DataFrame,
+    rows: Sequence[str],
+    columns: str,
+    names: dict | None = None,
+    digits: dict[str, int] | None = None,
+) -> pd.DataFrame:
+    """A long table as people read it: "ours [interval] (paper)", a row per `rows`, a column per value of `columns`.
+
+    names : of the columns. digits : of a `metric`, where those are not 2.
+    """
+    cells = []
+    for row in table.itertuples():
+        places, paper = (digits or {}).get(row.metric, 2), getattr(row, "paper", np.nan)
+        printed = "" if pd.isna(paper) else f" ({paper:.{places}f})"
+        cells.append(with_interval(row.ours, row.low, row.high, places) + printed)
+    result = table.assign(cell=cells).pivot_table(
+        index=list(rows), columns=columns, values="cell", aggfunc="first", sort=False
+    )
+    return result.fillna("–").rename(columns=names or {}).rename_axis(columns=None).reset_index()
 
 
 def to_markdown(table: pd.DataFrame, caption: str) -> str:

@@ -52,6 +52,8 @@ def test_table_1_of_the_paper_is_the_default_profile():
         ({"radar": {"stride": 40}}, "radar.stride: 40 leaves gaps between 28-px patches"),
         ({"seeds": []}, "seeds: "),
         ({"robust": {"image_size": 16}}, "robust.image_size: 16 is smaller than the 28-px patch"),
+        ({"noise_study": {"image_size": 16}}, "noise_study.image_size: 16 is smaller than the 28-px patch"),
+        ({"noise": {"sigma": [2]}}, r"noise.sigma: \[2\] is too short"),
         ({"loss": {"kind": "pseudo_huber", "delta": 0}}, "loss.delta: 0 makes no loss; use a positive number"),
         ({"loss": {"kind": "pseudo_huber", "delta": float("inf")}}, "loss.delta: inf makes no loss"),
         ({"loss": {"kind": "huber", "delta": float("nan")}}, "loss.delta: nan makes no loss; use a number"),

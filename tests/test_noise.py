@@ -1,4 +1,4 @@
-"""Simplex noise: windows of a bank stand for direct generation."""
+"""Three kinds of noise behind one interface; windows of a bank stand for direct generation of simplex noise."""
 
 import os
 import subprocess
@@ -9,7 +9,8 @@ import pytest
 import torch
 from conftest import REPOSITORY
 
-from radarlib.noise import BANK, make_noise, simplex, simplex_fields
+from radarlib.config import resolve
+from radarlib.noise import BANK, TILE, bumps, make_noise, power_spectrum, simplex, simplex_fields
 
 OPTIONS = {"octaves": 6, "persistence": 0.8, "frequency": 64}
 
@@ -91,3 +92,70 @@ def test_octaves_add_finer_features():
 def test_gaussian_is_the_generators_own():
     draw = make_noise({"kind": "gaussian", **OPTIONS})
     assert torch.equal(draw((2, 1, 3, 3), generator()), torch.randn(2, 1, 3, 3, generator=generator()))
+
+
+def noise(kind: str, **options):
+    return make_noise({**resolve({})["noise"], "kind": kind, **options})
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "simplex", "mixture"])
+def test_every_kind_gives_independent_fields_of_zero_mean_and_unit_variance(kind):
+    fields = noise(kind)((500, 1, 28, 28), generator())
+    assert fields.shape == (500, 1, 28, 28) and fields.dtype == torch.float32
+    assert abs(fields.mean()) < 0.15 and abs(fields.std() - 1) < 0.15
+    assert torch.equal(fields, noise(kind)((500, 1, 28, 28), generator()))
+    flat = fields.flatten(1)
+    flat = (flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True)
+    between = (flat @ flat.T / flat.shape[1]).fill_diagonal_(0)
+    assert abs(between.mean()) < 0.05  # no two fields have anything in common on average
+
+
+def test_a_mixture_is_the_sum_of_its_bumps():
+    """Eqs. 7 and 8 written out, from the same draws."""
+    n, height, width, components, sigma = 2, 9, 12, 60, (1.0, 3.0)
+    found = bumps(n, height, width, components, sigma, generator(4)).numpy()
+    k, draws = round(components * height * width / 28**2), generator(4)
+    weight, mu_y, sd_y, mu_x, sd_x = (torch.rand((n, k, 1), generator=draws).numpy()[:, :, 0] for _ in range(5))
+    y, x = np.mgrid[:height, :width]
+    for field, w, my, sy, mx, sx in zip(
+        found, weight, mu_y * height, 1 + 2 * sd_y, mu_x * width, 1 + 2 * sd_x, strict=True
+    ):
+        f = sum(
+            w[i] / (2 * np.pi * sx[i] * sy[i]) * np.exp(-((x - mx[i]) ** 2) / (2 * sx[i] ** 2) - (y - my[i]) ** 2 / (2 * sy[i] ** 2))
+            for i in range(k)
+        )  # fmt: skip
+        np.testing.assert_allclose(field, (f - f.mean()) / f.std(), atol=1e-4)
+
+
+def test_each_mixture_is_standardised_even_beyond_a_tile():
+    fields = noise("mixture")((2, 1, TILE + 40, 50), generator())
+    for part in (fields[:, 0, :TILE], fields[:, 0, TILE:]):
+        torch.testing.assert_close(part.mean((1, 2)), torch.zeros(2), atol=1e-4, rtol=0)
+        torch.testing.assert_close(part.std((1, 2), correction=0), torch.ones(2), atol=1e-3, rtol=0)
+
+
+def test_bumps_keep_their_size_in_larger_fields():
+    """RADAR adds one field to a whole image and its network was trained on patches: both must look alike."""
+
+    def roughness(side: int) -> float:
+        field = noise("mixture")((60, 1, side, side), generator())[:, 0]
+        return float(field.diff(dim=1).abs().mean() / field.std())
+
+    assert roughness(100) == pytest.approx(roughness(28), rel=0.15)
+
+
+def test_spectrum_of_white_noise_is_flat_and_of_a_wave_a_peak():
+    rng = np.random.default_rng(0)
+    white = power_spectrum(rng.normal(size=(3000, 28, 28)))
+    np.testing.assert_allclose(white[2:], 1, atol=0.1)
+    wave = power_spectrum(np.tile(np.cos(2 * np.pi * 5 * np.arange(28) / 28), (1, 28, 1)))
+    assert wave.argmax() == 5 and wave[1:].mean() == pytest.approx(1) and len(wave) == 15
+
+
+def test_structured_noise_has_its_power_in_the_low_wave_numbers():
+    power = {
+        kind: power_spectrum(noise(kind)((500, 1, 28, 28), generator())[:, 0].numpy())
+        for kind in ("gaussian", "simplex", "mixture")
+    }
+    low = {kind: values[1:4].sum() / values[1:].sum() for kind, values in power.items()}
+    assert low["gaussian"] < 0.3 < 0.8 < low["simplex"] < low["mixture"]

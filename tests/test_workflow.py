@@ -28,11 +28,15 @@ EXHIBITS = {
         ("pdf", "png", "csv"),
     ),
     **dict.fromkeys(("rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta", "unclean_trimmed"), ("csv", "md", "tex")),
+    **dict.fromkeys(
+        ("noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter"), ("csv", "md", "tex")
+    ),
+    **dict.fromkeys(("noise_fig1_chains", "noise_fig2_samples"), ("pdf", "png", "csv")),
     "rddpm_fig1_reconstructions": ("pdf", "png", "csv"),
     **dict.fromkeys(
         (
             "radar_fig8_contamination", "radar_conformal", "radar_ablation", "rddpm_fig4_delta", "rddpm_fig5_contamination",
-            "unclean_radar", "unclean_practice",
+            "unclean_radar", "unclean_practice", "noise_surfaces",
         ),
         CHART,
     ),

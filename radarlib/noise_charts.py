@@ -1,0 +1,102 @@
+"""Drawing the chapter on noise distributions. Each function takes tables or images and returns a matplotlib figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from radarlib.charts import STYLES
+from radarlib.figures import ANOMALOUS, HEAT, WIDTH, show_image
+from radarlib.noise_exhibits import LABELS
+
+
+def spectrum_lines(ax: Axes, table: pd.DataFrame, key: str, **options: Any) -> None:
+    """Power against wave number, a line per value of `key`."""
+    for k, (name, part) in enumerate(table.groupby(key, sort=False)):
+        label = LABELS.get(str(name), str(name).replace("_", " "))
+        style: dict[str, Any] = {
+            "color": f"C{k % 7}",
+            "ls": STYLES[k % 6][1],
+            "marker": STYLES[k % 6][0],
+            "ms": 3,
+            **options,
+        }
+        ax.plot(part["wave_number"], part["power"], label=label, **style)
+    ax.set(xscale="log", yscale="log", xlabel="cycles across a patch", ylabel="power (white noise: 1)")
+    ax.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def chains_figure(
+    pictures: dict[str, list[tuple[str, np.ndarray]]], spectra: pd.DataFrame, fields: dict[str, np.ndarray]
+) -> Figure:
+    """Fig. 1: a row per noise with a patch on its way to noise and back; below, spectra and marginals of the noises."""
+    columns = len(next(iter(pictures.values())))
+    cell = WIDTH / columns
+    fig = plt.figure(figsize=(WIDTH, 1.08 * cell * len(pictures) + 2.3))
+    parts = fig.subfigures(2, 1, squeeze=False, height_ratios=(1.08 * cell * len(pictures), 2.3))
+    top, bottom = parts[:, 0]
+    axes = top.subplots(len(pictures), columns, squeeze=False)
+    for row, (noise, shown) in zip(axes, pictures.items(), strict=True):
+        for ax, (title, x) in zip(row, shown, strict=True):
+            limit = max(1.0, float(np.quantile(np.abs(x), 0.99)))
+            show_image(ax, x, title if row is axes[0] else "", vmin=-limit, vmax=limit)
+        row[0].set_ylabel(LABELS[noise])
+    left, right = bottom.subplots(1, 2)
+    spectrum_lines(left, spectra, "noise")
+    left.legend()
+    for k, (noise, values) in enumerate(fields.items()):
+        sns.kdeplot(x=values.ravel()[::20], ax=right, color=f"C{k}", ls=STYLES[k][1], label=LABELS[noise], clip=(-4, 6))
+    right.set(xlabel="value of a pixel", ylabel="density", xlim=(-4, 6))
+    return fig
+
+
+def samples_figure(examples: Sequence[tuple[str, np.ndarray, np.ndarray | None, dict[str, np.ndarray]]]) -> Figure:
+    """Fig. 2: defective images with the outline of the defect, over √M of each noise, each on its own scale."""
+    noises = list(examples[0][3])
+    cell = WIDTH / max(len(examples), 5)
+    size = (cell * len(examples) + 0.3, 1.06 * cell * (1 + len(noises)) + 0.2)
+    fig, axes = plt.subplots(1 + len(noises), len(examples), figsize=size, squeeze=False)
+    for column, (title, image, defect, maps) in zip(axes.T, examples, strict=True):
+        show_image(column[0], image, title.replace("_", " "))
+        for ax, m in zip(column[1:], maps.values(), strict=True):
+            show_image(ax, m, cmap=HEAT, vmin=0, vmax=None)
+        for ax in column if defect is not None and defect.any() else ():
+            ax.contour(defect, levels=[0.5], colors=ANOMALOUS if ax is column[0] else "w", linewidths=0.6)
+    for ax, label in zip(axes[:, 0], ("image", *(LABELS[noise] for noise in noises)), strict=True):
+        ax.set_ylabel(label)
+    return fig
+
+
+def surfaces_figure(surfaces: pd.DataFrame, noises: pd.DataFrame, near: pd.DataFrame, width: float = WIDTH) -> Figure:
+    """Spectra of surfaces among those of the noises, and each noise's AUROC against the distance of the two; a line per set."""
+    shape, size = ((1, 2), (width, 2.6)) if width == WIDTH else ((2, 1), (width, 4.8))
+    fig, (left, right) = plt.subplots(*shape, figsize=size)
+    spectrum_lines(left, noises, "noise", color="0.6", marker="")
+    for line, (_, part) in zip(left.lines, noises.groupby("noise", sort=False), strict=True):
+        left.annotate(line.get_label(), (part["wave_number"].iloc[-1], part["power"].iloc[-1]), fontsize=5.5, color="0.4",
+                      xytext=(2, 0), textcoords="offset points", va="center")  # fmt: skip
+    spectrum_lines(left, surfaces, "set")
+    markers = dict(zip(dict.fromkeys(near["noise"]), "osD", strict=False))
+    for k, (_, part) in enumerate(near.groupby("set", sort=False)):
+        part = part.sort_values("distance")
+        right.plot(part["distance"], part["auroc"], color=f"C{k % 7}", lw=0.8, ls=STYLES[k % 6][1])
+        for row in part.itertuples():
+            right.plot(row.distance, row.auroc, markers[row.noise], color=f"C{k % 7}", ms=5)
+    for noise, marker in markers.items():
+        right.plot([], [], marker, color="k", ms=5, label=LABELS[noise])
+    right.axhline(0.5, color="0.8", lw=0.6, zorder=0)
+    right.set(xlabel="distance of the spectra (mean |log$_{10}$ ratio|)", ylabel="image-level AUROC")
+    right.legend()
+    count = surfaces["set"].nunique()
+    handles, labels = left.get_legend_handles_labels()
+    fig.legend(handles[-count:], labels[-count:], loc="outside upper center", ncols=5 if width == WIDTH else 2)
+    return fig

@@ -1,0 +1,158 @@
+"""The chapter on noise distributions: its job, its tables, and what the paper's own tables say."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY
+
+from radarlib import noise_exhibits, noise_study
+from radarlib.claims import ledger
+from radarlib.cli import main
+from radarlib.config import load_settings, merge
+from radarlib.datasets import ImageSet, read_mvtec
+from radarlib.errors import UserError
+from radarlib.evidence import FAILS, HOLDS, PARTLY
+from radarlib.noise_study import FILTER, FILTERS, START, STARTS
+from radarlib.study import Study
+
+SMALL = {"image_size": None, "steps": 2, "batch": 2, "reverse_steps": 2}
+
+
+@pytest.fixture
+def cloth(mvtec, settings) -> ImageSet:
+    return read_mvtec(mvtec, "cloth", settings["data"], 8)
+
+
+def test_the_mask_is_the_squared_error_after_a_mean_filter():
+    error = np.zeros((9, 9), np.float32)
+    error[4, 4] = -3
+    np.testing.assert_array_equal(noise_study.mask(error, 1), error**2)
+    spread = noise_study.mask(error, 3)
+    np.testing.assert_allclose(spread[3:6, 3:6], 1.0)
+    assert spread.sum() == pytest.approx(9)
+
+
+def test_networks_differ_in_their_noise_alone():
+    settings = load_settings(None)
+    found = {noise: noise_study.network_settings(settings, noise) for noise in FILTER}
+    assert [own["noise"]["kind"] for own in found.values()] == ["gaussian", "simplex", "mixture"]
+    assert all(merge(own, {"noise": {"kind": "gaussian"}}) == found["gaussian"] for own in found.values())
+    assert found["gaussian"]["diffusion"]["beta_end"] == 0.01 and settings["diffusion"]["beta_end"] == 0.02
+    assert FILTER == {"gaussian": 11, "simplex": 11, "mixture": 5} and START == 200  # §5.3
+
+
+def test_every_image_is_scored_by_every_noise_and_no_label_is_seen(cloth, settings, tmp_path):
+    settings = merge(settings, {"noise_study": SMALL})
+    noise_study.study_noise(cloth, settings, 0, tmp_path / "a")
+    table = pd.read_csv(tmp_path / "a/scores.csv")
+    assert len(table) == 8 * len(FILTERS) * (len(FILTER) * len(STARTS) + 2)
+    assert set(table["position"]) == set(cloth.where("test")) and table["score"].min() > 0
+    with np.load(tmp_path / "a/maps.npz") as maps:
+        assert set(maps) == {*FILTER, "raw", "untrained"} and all(len(maps[name]) == 8 * 24 * 24 for name in maps)
+    other = ImageSet(cloth.images, cloth.index.assign(defect="good"), [None] * len(cloth.images))
+    noise_study.study_noise(other, settings, 0, tmp_path / "b")
+    assert (tmp_path / "a/scores.csv").read_bytes() == (tmp_path / "b/scores.csv").read_bytes()
+
+
+def test_a_repeated_job_keeps_the_trained_networks(cloth, settings, tmp_path, monkeypatch):
+    settings = merge(settings, {"noise_study": SMALL})
+    noise_study.study_noise(cloth, settings, 0, tmp_path)
+    before = (tmp_path / "scores.csv").read_bytes()
+    monkeypatch.setattr("radarlib.train.Trainer.train_step", lambda _: pytest.fail("trained again"))
+    noise_study.study_noise(cloth, settings, 0, tmp_path)
+    assert (tmp_path / "scores.csv").read_bytes() == before
+
+
+def test_the_raw_control_is_the_deviation_from_the_images_mean(cloth, settings, tmp_path):
+    noise_study.study_noise(cloth, merge(settings, {"noise_study": SMALL}), 0, tmp_path)
+    table = pd.read_csv(tmp_path / "scores.csv").query("noise == 'raw' and filter == 1").set_index("position")["score"]
+    for i in cloth.where("test"):
+        image = cloth.images[i]
+        assert table[i] == pytest.approx(((image - image.mean()) ** 2).max(), rel=1e-5)
+
+
+def test_a_schedule_that_is_too_short_is_refused(cloth, settings, tmp_path, capsys):
+    cloth.save(tmp_path / "images.npz")
+    short = json.dumps(merge(settings, {"noise_study": SMALL, "diffusion": {"steps": 300}}))
+    assert main(["noise_study", str(tmp_path / "images.npz"), "--settings", short, "--out", str(tmp_path / "out")]) == 2
+    assert "diffusion.steps: 300 are fewer than the 500" in capsys.readouterr().err
+
+
+@pytest.fixture
+def study(smoke, monkeypatch) -> Study:
+    monkeypatch.chdir(smoke)
+    return Study("smoke")
+
+
+def test_printed_values_stand_beside_their_surfaces_and_below(study):
+    table = noise_exhibits.image_level(study).set_index(["set", "noise"])
+    assert table.loc[("prints", "gaussian"), "paper"] == 1.0 and table.loc[("tiles", "gaussian"), "paper"] == 0.985
+    assert table.loc[("printed: carpet", "mixture"), "paper"] == 0.874
+    assert np.isnan(table.loc[("printed: average", "simplex"), "ours"])
+    assert table.loc[("prints", "raw"), "ours"] == table.loc[("prints", "raw"), "ours"]  # a number
+
+
+def test_the_best_steps_of_the_paper_are_two_hundred_for_every_noise(study):
+    assert (noise_exhibits.best(noise_exhibits.by_steps(study), "start").loc[noise_exhibits.MVTEC] == 200).all()
+    best = noise_exhibits.best(noise_exhibits.by_filter(study), "filter").loc[noise_exhibits.MVTEC]
+    assert best.to_dict() == FILTER
+
+
+def test_the_nearest_spectrum_is_counted():
+    near = pd.DataFrame({
+        "set": ["a"] * 3 + ["b"] * 3, "noise": list(FILTER) * 2, "distance": [1, 2, 3, 1, 2, 3],
+        "auroc": [0.9, 0.5, 0.5, 0.5, 0.9, 0.5],
+    })  # fmt: skip
+    assert "on 1 of 2 sets" in noise_exhibits.verdict(near)
+
+
+@pytest.fixture
+def exhibits(smoke, tmp_path):
+    return shutil.copytree(smoke / "figures/smoke", tmp_path / "figures")
+
+
+def verdict(folder, start: str) -> str:
+    table, _ = ledger(folder, REPOSITORY / "data/paper")
+    (row,) = [r for r in table.itertuples() if r.claim.startswith(start) and r.where.startswith("noise study")]
+    return row.verdict
+
+
+@pytest.mark.parametrize(("gaussian", "best", "structured"), [(0.9, HOLDS, FAILS), (0.4, FAILS, HOLDS)])
+def test_the_ledger_follows_the_tables(exhibits, gaussian, best, structured):
+    for name in ("noise_table1_image_auroc", "noise_table2_pixel"):
+        table = pd.read_csv(exhibits / f"{name}.csv")
+        table["ours"] = np.where(table["noise"] == "gaussian", gaussian, 0.6)
+        table.to_csv(exhibits / f"{name}.csv", index=False)
+    assert verdict(exhibits, "Gaussian noise detects images best") == best
+    assert verdict(exhibits, "Gaussian noise segments best") == best
+    assert verdict(exhibits, "On textures, structured noise") == structured
+    assert verdict(exhibits, "Noise of unequal spectrum") == structured
+
+
+def test_peaks_follow_the_tables(exhibits):
+    for name, key, wanted in (
+        ("noise_table3_steps", "start", dict.fromkeys(FILTER, 200)),
+        ("noise_table4_filter", "filter", FILTER),
+    ):
+        table = pd.read_csv(exhibits / f"{name}.csv")
+        table["ours"] = np.where(table[key] == table["noise"].map(wanted), 0.8, 0.5)
+        table.to_csv(exhibits / f"{name}.csv", index=False)
+    assert verdict(exhibits, "With every noise, 200 steps") == HOLDS
+    assert verdict(exhibits, "A mean filter of 11 px") == HOLDS
+    assert verdict(exhibits, "The best number of steps") == FAILS
+
+
+def test_the_papers_own_slips_are_told(exhibits):
+    assert verdict(exhibits, "The averages follow") == PARTLY
+    assert verdict(exhibits, "Gaussian noise reaches 90.4 %") == FAILS
+    assert verdict(exhibits, "Simplex noise reaches 81.5 %") == FAILS
+    assert verdict(exhibits, "Gaussian noise beats most earlier") == HOLDS
+
+
+def test_an_unknown_set_of_the_chapter_is_named(study):
+    study.settings["noise_study"]["sets"] = ["tile"]
+    with pytest.raises(UserError, match=r"noise_study\.sets: 'tile'"):
+        noise_exhibits.sets(study)
