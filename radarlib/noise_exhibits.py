@@ -158,7 +158,7 @@ def _below(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
 
 def shown(table: pd.DataFrame, rows: Sequence[str], columns: str, names: dict | None = None) -> pd.DataFrame:
     """A table of this chapter as people read it."""
-    return wide(table.assign(noise=table["noise"].map(LABELS)), rows, columns, names)
+    return wide(table.assign(noise=table["noise"].map(LABELS)), rows, columns, names, more=1)
 
 
 def best(table: pd.DataFrame, key: str) -> pd.DataFrame:

@@ -35,20 +35,21 @@ def wide(
     columns: str,
     names: dict | None = None,
     digits: dict[str, int] | None = None,
+    more: int = 0,
 ) -> pd.DataFrame:
     """A long table as people read it: "ours [interval] (paper)", a row per `rows`, a column per value of `columns`.
 
-    names : of the columns. digits : of a `metric`, where those are not 2.
+    names : of the columns. digits : of a `metric`, where those are not 2. more : digits of the printed values beyond ours.
     """
     cells = []
     for row in table.itertuples():
         places, paper = (digits or {}).get(row.metric, 2), getattr(row, "paper", np.nan)
-        printed = "" if pd.isna(paper) else f" ({paper:.{places}f})"
+        printed = "" if pd.isna(paper) else f" ({paper:.{places + more}f})"
         cells.append(with_interval(row.ours, row.low, row.high, places) + printed)
     result = table.assign(cell=cells).pivot_table(
         index=list(rows), columns=columns, values="cell", aggfunc="first", sort=False
     )
-    return result.fillna("–").rename(columns=names or {}).rename_axis(columns=None).reset_index()
+    return result.fillna("–").rename(columns=names or {}).rename(columns=str).rename_axis(columns=None).reset_index()
 
 
 def to_markdown(table: pd.DataFrame, caption: str) -> str:
