@@ -45,10 +45,11 @@ def chains_figure(
     parts = fig.subfigures(2, 1, squeeze=False, height_ratios=(1.08 * cell * len(pictures), 2.3))
     top, bottom = parts[:, 0]
     axes = top.subplots(len(pictures), columns, squeeze=False)
-    for row, (noise, shown) in zip(axes, pictures.items(), strict=True):
+    for k, (noise, shown) in enumerate(pictures.items()):
+        row = axes[k]
         for ax, (title, x) in zip(row, shown, strict=True):
             limit = max(1.0, float(np.quantile(np.abs(x), 0.99)))
-            show_image(ax, x, title if row is axes[0] else "", vmin=-limit, vmax=limit)
+            show_image(ax, x, "" if k else title, vmin=-limit, vmax=limit)
         row[0].set_ylabel(LABELS[noise])
     left, right = bottom.subplots(1, 2)
     spectrum_lines(left, spectra, "noise")
