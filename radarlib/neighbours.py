@@ -1,4 +1,4 @@
-"""Nearest neighbours among the local features of normal images, in the manner of PatchCore (Roth et al. 2022)."""
+"""Nearest neighbours among features of normal images: PatchCore (Roth et al. 2022) and SPADE (Cohen & Hoshen 2020)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 HIGHEST = 10  # an image's score is the mean over this many locations
+PROJECTED = 64  # dimensions that the coreset's distances are computed in
+
+
+def distances(x: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Euclidean distance of each row of x (n, C) to its nearest row of `vectors` (m, C): (n,)."""
+    squares = (x**2).sum(1)[:, None] + (vectors**2).sum(1) - 2 * x @ vectors.T
+    return np.sqrt(np.maximum(squares.min(1), 0))
+
+
+def highest(scores: np.ndarray) -> float:
+    """An image's score from those of its locations."""
+    return float(np.sort(scores)[-HIGHEST:].mean())
 
 
 @dataclass
@@ -23,16 +35,34 @@ class Bank:
     sd: np.ndarray
 
 
-def fit(features: Sequence[np.ndarray], size: int, seed: int) -> Bank:
-    """A bank of `size` features, drawn evenly from those of all images: each (locations, C).
+def fit(features: Sequence[np.ndarray], size: int, seed: int, greedy: bool = False) -> Bank:
+    """A bank of `size` features of all images: each (locations, C).
 
-    PatchCore keeps a greedy coreset instead; a draw keeps the share of unclean features what it is in the data.
+    greedy : PatchCore's coreset, which covers rare features; otherwise an even draw, which keeps the share of unclean
+        features what it is in the data.
     """
     every = np.concatenate(features)
     owners = np.repeat(np.arange(len(features)), [len(part) for part in features])
     mean, sd = every.mean(0), every.std(0) + 1e-6
-    kept = np.sort(np.random.default_rng(seed).choice(len(every), min(size, len(every)), replace=False))
+    rng, size = np.random.default_rng(seed), min(size, len(every))
+    kept = coreset((every - mean) / sd, size, rng) if greedy else rng.choice(len(every), size, replace=False)
+    kept = np.sort(kept)
     return Bank((every[kept] - mean) / sd, owners[kept], mean, sd)
+
+
+def coreset(vectors: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of `size` vectors, each the farthest from those before (k-centre greedy, Roth et al. Algorithm 1).
+
+    Distances are those of a random projection to PROJECTED dimensions.
+    """
+    x = (vectors @ rng.normal(size=(vectors.shape[1], PROJECTED))).astype(np.float32)
+    norms, chosen = (x**2).sum(1), [int(rng.integers(len(x)))]
+    nearest = np.full(len(x), np.inf, np.float32)
+    while len(chosen) < size:
+        last = x[chosen[-1]]
+        nearest = np.minimum(nearest, norms + last @ last - 2 * x @ last)
+        chosen.append(int(nearest.argmax()))
+    return np.array(chosen)
 
 
 def score(features: np.ndarray, bank: Bank, owner: int | None = None) -> tuple[np.ndarray, float]:
@@ -40,8 +70,34 @@ def score(features: np.ndarray, bank: Bank, owner: int | None = None) -> tuple[n
 
     features : (locations, C). owner : the training image that this is; its own features are no neighbours.
     """
-    x = (features - bank.mean) / bank.sd
     vectors = bank.vectors if owner is None else bank.vectors[bank.owners != owner]
-    squares = (x**2).sum(1)[:, None] + (vectors**2).sum(1) - 2 * x @ vectors.T
-    distances = np.sqrt(np.maximum(squares.min(1), 0))
-    return distances, float(np.sort(distances)[-HIGHEST:].mean())
+    found = distances((features - bank.mean) / bank.sd, vectors)
+    return found, highest(found)
+
+
+@dataclass
+class Gallery:
+    """SPADE's normal images: standardised features (images, locations, C), and their means over locations (images, C)."""
+
+    features: np.ndarray
+    pooled: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+def gallery(features: Sequence[np.ndarray]) -> Gallery:
+    every = np.stack(features)
+    mean, sd = every.mean((0, 1)), every.std((0, 1)) + 1e-6
+    standard = (every - mean) / sd
+    return Gallery(standard, standard.mean(1), mean, sd)
+
+
+def spade(features: np.ndarray, normal: Gallery, k: int, owner: int | None = None) -> tuple[np.ndarray, float]:
+    """SPADE: each location's distance to the nearest feature of the k images nearest by their pooled features; the image's
+    score is its mean distance to those k."""
+    x = (features - normal.mean) / normal.sd
+    far = np.linalg.norm(normal.pooled - x.mean(0), axis=1)
+    if owner is not None:
+        far[owner] = np.inf
+    near = np.argsort(far)[: min(k, len(far) - (owner is not None))]
+    return distances(x, normal.features[near].reshape(-1, x.shape[1])), float(far[near].mean())
