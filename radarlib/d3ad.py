@@ -62,7 +62,9 @@ def disturb(x_0: Tensor, t: int, omega: float, noise: Tensor, schedule: Schedule
     return a.sqrt().item() * x_0 + omega * (1 - a).sqrt().item() * noise
 
 
-def guided_ddim(x_t: Tensor, x_0: Tensor, eps: Eps, schedule: Schedule, times: Sequence[int], eta: float) -> list[Tensor]:
+def guided_ddim(
+    x_t: Tensor, x_0: Tensor, eps: Eps, schedule: Schedule, times: Sequence[int], eta: float
+) -> list[Tensor]:
     """Deterministic DDIM along `times` (descending, ending at 0) that is drawn to x_0 (Eqs. 7, 8): x̂_0 after each step.
 
     eta : the guidance's temperature η; 0 is DDIM itself.

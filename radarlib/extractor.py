@@ -60,7 +60,9 @@ class ResNet34Features(nn.Module):
         try:
             self.net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         except (RuntimeError, KeyError, ValueError, EOFError) as error:
-            raise UserError(f"{weights}: not the weights of torchvision's ResNet-34 ({str(error).splitlines()[0]})") from None
+            raise UserError(
+                f"{weights}: not the weights of torchvision's ResNet-34 ({str(error).splitlines()[0]})"
+            ) from None
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
         self.register_buffer("sd", torch.tensor(SD).view(1, 3, 1, 1))
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,16 @@ def training_code() -> str:
     return code_digest(code_files(["train"], root), root)
 
 
+class Sampler(Protocol):
+    """What training draws from."""
+
+    flat: torch.Tensor
+    """All that can be drawn: a training is finished for these data alone."""
+
+    def sample(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """(n, C, H, W) float32."""
+
+
 class Trainer:
     """Adam on the loss ‖ε − ε_θ(x_t, t)‖², or a robust one of `losses`, with gradient clipping and an exponential moving average of the weights.
 
@@ -39,14 +50,14 @@ class Trainer:
     killed and resumed equals an uninterrupted one bit for bit on the same machine's CPU.
     """
 
-    def __init__(self, images: Sequence[np.ndarray], settings: dict, seed: int, device: str = "auto"):
+    def __init__(self, images: Sequence[np.ndarray] | Sampler, settings: dict, seed: int, device: str = "auto"):
         self.settings, self.options = settings, settings["training"]
         start = Denoiser.untrained(settings, seed, device)
         self.net, self.device, self.dtype = start.net.train(), start.device, start.dtype
         self.ema = copy.deepcopy(self.net)
         # Listed once: walking the modules anew takes a twentieth of a step of a small network.
         self.weights, self.averages = list(self.net.parameters()), list(self.ema.parameters())
-        self.sampler = PatchSampler(images, self.options["patch"])
+        self.sampler: Sampler = PatchSampler(images, self.options["patch"]) if isinstance(images, Sequence) else images
         self.schedule, self.noise, self.loss = start.schedule, start.noise, make_loss(settings["loss"])
         self.optimizer = torch.optim.Adam(self.weights, lr=self.options["lr"], fused=True)
         self.generator = torch.Generator().manual_seed(seed)
@@ -116,14 +127,14 @@ class Trainer:
 
 
 def train(
-    images: Sequence[np.ndarray],
+    images: Sequence[np.ndarray] | Sampler,
     settings: dict,
     seed: int,
     directory: Path,
     device: str = "auto",
     label: str = "training",
 ) -> Denoiser:
-    """Train on normal images (2-D float32 in [-1, 1]) and leave the model in `directory`.
+    """Train on patches of normal images (2-D float32 in [-1, 1]), or on what a sampler draws; leave the model in `directory`.
 
     Writes `model.safetensors`, `model.json`, `loss.csv` and `timing.json`; a `checkpoint.safetensors` stands
     there while training runs, and a killed run continues from it. A training that is finished already (same settings,

@@ -76,6 +76,7 @@ class UNet(nn.Module):
     Parameters
     ----------
     width : channels at full resolution.
+    channels : of its input and output; 1 for gray patches, more for latents.
     multipliers : channels of each level as a multiple of `width`; each further level halves the side.
     attention_levels : levels (0 = full resolution) with self-attention. The middle block always has it.
 
@@ -85,30 +86,33 @@ class UNet(nn.Module):
     torch.Size([2, 1, 28, 28])
     """
 
-    def __init__(self, width: int = 16, multipliers: Sequence[int] = (1, 2, 4), attention_levels: Sequence[int] = (2,)):
+    def __init__(
+        self, width: int = 16, multipliers: Sequence[int] = (1, 2, 4), attention_levels: Sequence[int] = (2,),
+        channels: int = 1,
+    ):  # fmt: skip
         super().__init__()
         self.width, self.scale = width, 2 ** (len(multipliers) - 1)
-        channels = [width * m for m in multipliers]
+        widths = [width * m for m in multipliers]
         time_dim = 4 * width
-        attends = [level in attention_levels for level in range(len(channels))]
-        ins = [channels[0], *channels[:-1]]
+        attends = [level in attention_levels for level in range(len(widths))]
+        ins = [widths[0], *widths[:-1]]
 
         self.time = nn.Sequential(nn.Linear(width, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim), nn.SiLU())
-        self.stem = nn.Conv2d(1, channels[0], 3, padding=1)
-        self.down = nn.ModuleList(Level(i, c, time_dim, a) for i, c, a in zip(ins, channels, attends, strict=True))
-        self.downsample = nn.ModuleList(nn.Conv2d(c, c, 4, stride=2, padding=1) for c in channels[:-1])
-        last = channels[-1]
+        self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(Level(i, c, time_dim, a) for i, c, a in zip(ins, widths, attends, strict=True))
+        self.downsample = nn.ModuleList(nn.Conv2d(c, c, 4, stride=2, padding=1) for c in widths[:-1])
+        last = widths[-1]
         self.mid1, self.mid_attention, self.mid2 = (
             ResBlock(last, last, time_dim), Attention(last), ResBlock(last, last, time_dim)
         )  # fmt: skip
-        self.up = nn.ModuleList(Level(2 * c, c, time_dim, a) for c, a in zip(channels, attends, strict=True))
+        self.up = nn.ModuleList(Level(2 * c, c, time_dim, a) for c, a in zip(widths, attends, strict=True))
         self.upsample = nn.ModuleList(
-            nn.ConvTranspose2d(deep, c, 4, stride=2, padding=1) for c, deep in itertools.pairwise(channels)
+            nn.ConvTranspose2d(deep, c, 4, stride=2, padding=1) for c, deep in itertools.pairwise(widths)
         )
-        self.head_norm, self.head = group_norm(channels[0]), nn.Conv2d(channels[0], 1, 3, padding=1)
+        self.head_norm, self.head = group_norm(widths[0]), nn.Conv2d(widths[0], channels, 3, padding=1)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """x_t (N, 1, H, W) with H and W divisible by `scale`; t (N,) in 1 … T → ε (N, 1, H, W) float32."""
+        """x_t (N, C, H, W) with H and W divisible by `scale`; t (N,) in 1 … T → ε (N, C, H, W) float32."""
         emb = self.time(time_embedding(t, self.width))
         h = self.stem(x_t)
         skips = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from radarlib.d3ad import condition, cosine_map, disturb, guided_ddim, latent_map
+from radarlib.d3ad import disturb, guided_ddim
 from radarlib.diffusion import Schedule
 
 SCHEDULE = Schedule(1000, 0.0015, 0.0195)
