@@ -5,7 +5,6 @@ Everything is small and on gray images of one size: a latent space of our own, a
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,3 +194,43 @@ def on_features(train: Sequence[np.ndarray], test: Sequence[np.ndarray], setting
             ("padim", gaussians.score(features, model)),
         ):  # fmt: skip
             yield name, found.reshape(GRID, GRID), value
+
+
+def study_latents(data: ImageSet, settings: dict, seed: int, out: Path, label: str = "d3ad") -> None:
+    """Fit D3AD on the normal images of a set, and map every test image by every one of `variants` and by `on_features`.
+
+    Neither training nor scoring sees a label. Leaves in `out`: `scores.csv` (position, variant or method, score), `maps.npz`
+    (by variant (n, MAP, MAP), by method (n, GRID, GRID); float16, test images in the order of the index), `bins.csv` (of every
+    training and test image its distance, bin and T̂) and the trained parts.
+    """
+    data = resized(data.blind(), settings["d3ad"]["image_size"])
+    train_images, test = data.train_images, data.where("test")
+    images = [data.images[i] for i in test]
+    system = System(train_images, settings, seed, out, label)
+    rows: list[tuple] = []
+    maps: dict[str, np.ndarray] = {}
+    z_0, t_max = system.encode(images), settings["d3ad"]["t_max"]
+    far = [system.conditioning.distance(system.feature(image)) for image in images]
+    dynamic = np.array([system.conditioning.steps(d, t_max) for d in far])
+    plan = variants()
+    with progress(total=len(plan) + 1, desc=label, unit="variant") as bar:
+        for variant in plan:
+            steps = dynamic if variant.steps == DIC else np.full(len(images), round(float(variant.steps) * t_max))
+            denoiser = system.denoiser if variant.trained else system.untrained
+            z_hat = system.denoise(images, z_0, steps, variant.omega, denoiser)
+            maps[variant.name] = system.maps(images, z_0, z_hat, variant.adapted)
+            rows += [(i, variant.name, float(m.max())) for i, m in zip(test, maps[variant.name], strict=True)]
+            bar.update()
+        embedded = ([system.extractor.embed(image) for image in part] for part in (train_images, images))
+        for k, (name, found, value) in enumerate(on_features(*embedded, settings, seed)):
+            maps.setdefault(name, []).append(found)
+            rows.append((test[k // 3], name, value))
+        bar.update()
+    edges = [("train", i, d) for i, d in zip(data.where("train"), system.distances, strict=True)]
+    edges += [("test", i, d) for i, d in zip(test, far, strict=True)]
+    bins = pd.DataFrame(edges, columns=["split", "position", "distance"])
+    bins["bin"] = bins["distance"].map(system.conditioning.bin)
+    bins["steps"] = bins["distance"].map(lambda d: system.conditioning.steps(d, t_max))
+    write_npz(out / "maps.npz", **{name: np.stack(list(parts)).astype(np.float16) for name, parts in maps.items()})
+    write_csv(out / "bins.csv", bins, 7)
+    write_csv(out / "scores.csv", pd.DataFrame(rows, columns=["position", "method", "score"]), 7)

@@ -1,0 +1,83 @@
+"""RADAR's idea in feature space: one diffusion step on the features of a pretrained network, and the noise that is predicted.
+
+A small network per location learns which noise was added to whitened features of normal images. Shown features that are only
+scaled, without noise, it answers how far they lie from what it has learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from radarlib.neighbours import highest
+from radarlib.runtime import progress
+
+
+@dataclass
+class Whitening:
+    """mean : (C,). matrix : (C, D), to components of unit variance over normal features."""
+
+    mean: np.ndarray
+    matrix: np.ndarray
+
+    @classmethod
+    def fit(cls, features: np.ndarray, floor: float = 1e-3) -> Whitening:
+        """features : (n, C). floor : of a component's variance, as a share of the largest."""
+        mean = features.mean(0)
+        values, vectors = np.linalg.eigh(np.cov(features - mean, rowvar=False))
+        return cls(mean, (vectors / np.sqrt(np.maximum(values, floor * values.max()))).astype(np.float32))
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        return (features - self.mean) @ self.matrix
+
+
+class Predictor(nn.Module):
+    """ε_θ of a single location's features: (n, D) → (n, D)."""
+
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+@dataclass
+class FeatureStep:
+    whitening: Whitening
+    net: Predictor
+    sigma: float
+
+
+def fit(features: Sequence[np.ndarray], options: dict, seed: int, label: str = "feature step") -> FeatureStep:
+    """Train on the features of normal images, each (locations, C). options : sigma (√(1 − ᾱ)), width, steps, batch, lr."""
+    whitening = Whitening.fit(np.concatenate(features))
+    data = torch.from_numpy(whitening(np.concatenate(features)).astype(np.float32))
+    torch.manual_seed(seed)
+    net, generator = Predictor(data.shape[1], options["width"]), torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(net.parameters(), lr=options["lr"], fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options["steps"])
+    sigma = options["sigma"]
+    for _ in progress(range(options["steps"]), desc=label, unit="step"):
+        x_0 = data[torch.randint(len(data), (options["batch"],), generator=generator)]
+        eps = torch.randn(x_0.shape, generator=generator)
+        loss = ((net((1 - sigma**2) ** 0.5 * x_0 + sigma * eps) - eps) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return FeatureStep(whitening, net.eval(), sigma)
+
+
+@torch.inference_mode()
+def score(features: np.ndarray, model: FeatureStep) -> tuple[np.ndarray, float]:
+    """The norm of the predicted noise at each location, (locations,), and the image's score, the mean of the highest."""
+    x = torch.from_numpy(model.whitening(features).astype(np.float32)) * (1 - model.sigma**2) ** 0.5
+    found = model.net(x).norm(dim=1).numpy()
+    return found, highest(found)
