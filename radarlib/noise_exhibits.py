@@ -12,7 +12,7 @@ import torch
 from radarlib.chapters import chapter_seeds, chapter_sets
 from radarlib.datasets import GOOD, ImageSet
 from radarlib.denoiser import Denoiser
-from radarlib.detection import metric_rows
+from radarlib.detection import auroc_row
 from radarlib.diffusion import chain
 from radarlib.exhibits import first_of_each_defect, pixel_rows
 from radarlib.metrics import pixel_histograms
@@ -73,15 +73,6 @@ def errors(study: Study, name: str, noise: str, seed: int) -> list[np.ndarray]:
 def filter_of(noise: str) -> int:
     """The mean filter of a noise; a control has Gaussian noise's."""
     return FILTER.get(noise, FILTER["gaussian"])
-
-
-def auroc_row(study: Study, part: pd.DataFrame) -> dict:
-    """Image-level AUROC of scores (a row per seed and image): mean over seeds, interval over images, spread over seeds."""
-    table = part.pivot_table(index="seed", columns="position", values="score")
-    truth = part.drop_duplicates("position").set_index("position")["defect"].loc[table.columns] != GOOD
-    values = table.to_numpy()
-    rows, _ = metric_rows(study, truth.to_numpy(), values, np.zeros(values.shape, bool))
-    return next(row for row in rows if row["metric"] == "auroc")
 
 
 def _auroc_table(study: Study, query: str, key: str, noises: Sequence[str]) -> pd.DataFrame:
