@@ -95,25 +95,27 @@ def positions(size: int, patch: int, stride: int) -> list[int]:
 def overlap_average(image: Tensor, patch: int, stride: int, batch: int, predict: Callable[[Tensor], Tensor]) -> Tensor:
     """Apply `predict` to overlapping patches of one image and average where they overlap.
 
-    Memory is bounded by `batch` patches beside three canvases of the image's size.
+    Memory is bounded by `batch` patches beside two canvases of the image's size and C of the result's.
 
     Parameters
     ----------
     image : (H, W) tensor.
-    predict : maps (N, 1, patch, patch) to the same shape.
+    predict : maps (N, 1, patch, patch) to (N, C, patch, patch).
 
     Returns
     -------
-    (H, W) float32 tensor on the image's device.
+    (H, W) float32 tensor on the image's device, or (C, H, W) where C is more than 1.
     """
     height, width = image.shape
     corners = [(r, c) for r in positions(height, patch, stride) for c in positions(width, patch, stride)]
-    total = torch.zeros_like(image, dtype=torch.float32)
-    count = torch.zeros_like(total)
+    count = torch.zeros_like(image, dtype=torch.float32)
+    total = count[None]
     for start in range(0, len(corners), batch):
         part = corners[start : start + batch]
         outputs = predict(torch.stack([image[r : r + patch, c : c + patch] for r, c in part])[:, None])
-        for (r, c), output in zip(part, outputs[:, 0], strict=True):
-            total[r : r + patch, c : c + patch] += output
+        if start == 0:
+            total = torch.zeros((outputs.shape[1], height, width), device=image.device)
+        for (r, c), output in zip(part, outputs, strict=True):
+            total[:, r : r + patch, c : c + patch] += output
             count[r : r + patch, c : c + patch] += 1
-    return total / count
+    return (total / count).squeeze(0)
