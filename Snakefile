@@ -371,7 +371,7 @@ rule noise_study:
         data="results/{profile}/{set}/images.npz",
         code=code("noise_study"),
     output:
-        expand("results/{{profile}}/{{set}}/seed{{seed}}/noise_study/{file}", file=("scores.csv", "maps.npz", "chains.npz")),
+        expand("results/{{profile}}/{{set}}/seed{{seed}}/noise_study/{file}", file=("scores.csv", "skipped.csv", "maps.npz", "chains.npz")),
     priority: 2  # it trains
     log:
         "results/{profile}/{set}/logs/noise_study-seed{seed}.log",

@@ -184,23 +184,18 @@ def by_filter(study: Study) -> pd.DataFrame:
 
 
 def skipping(study: Study) -> pd.DataFrame:
-    """`noise_skipping`: scores of some test images from chains that skip steps against those that take every one.
+    """`noise_skipping`: masks of some test images from chains that skip steps against those of chains that take every one.
 
-    `correlation` is Spearman's, `ratio` the median of the one over the other.
+    Means over the images: the correlation of the two masks' pixels, and the ratio of the two scores.
     """
-    rows = []
-    for name in sets(study):
-        whole = scores(study, name, "check").set_index(["seed", "position"])
-        some = scores(study, name).set_index(["seed", "position"])
-        for noise in FILTER:
-            a, b = _part(some, noise)["score"], _part(whole, noise)["score"]
-            a = a.loc[b.index]
-            taken = int(_part(some, noise)["taken"].iloc[0])
-            rows.append({
-                "set": name, "noise": noise, "images": len(b), "taken": taken, "of": START,
-                "correlation": spearmanr(a, b).statistic, "ratio": (a / b).median(),
-            })  # fmt: skip
-    return pd.DataFrame(rows)
+    parts = [
+        pd.read_csv(study.path(name, f"seed{seeds(study)[0]}", "noise_study", "skipped.csv")).assign(set=name)
+        for name in sets(study)
+    ]
+    groups = pd.concat(parts).groupby(["set", "noise", "taken", "of"], sort=False)
+    return groups.agg(
+        images=("position", "size"), correlation=("correlation", "mean"), ratio=("ratio", "mean")
+    ).reset_index()
 
 
 def choice(study: Study) -> pd.DataFrame:

@@ -35,6 +35,7 @@ def network_settings(settings: dict, noise: str) -> dict:
     options = settings["noise_study"]
     return merge(settings, {
         "noise": {"kind": noise}, "diffusion": {"beta_end": options["beta_end"]}, "loss": {"kind": "l2"},
+        "unet": {"width": options["width"]},
         "training": {**{key: options[key] for key in ("steps", "batch", "lr")}, "corruption": 0, "dirt": 0},
     })  # fmt: skip
 
@@ -63,6 +64,12 @@ def chain_shown(patch: torch.Tensor, denoiser: Denoiser) -> np.ndarray:
     return torch.cat([eps, *forward, *back])[:, 0].numpy()
 
 
+def _alike(found: np.ndarray, whole: np.ndarray, size: int) -> tuple[float, float]:
+    """Of the masks M of two reconstructions of an image: the correlation of their pixels, and the ratio of their maxima."""
+    a, b = mask(found, size), mask(whole, size)
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1]), float(a.max() / b.max())
+
+
 def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str = "noise") -> None:
     """Train a network per noise, and reconstruct every test image with it from each of STARTS.
 
@@ -72,7 +79,7 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
     training nor scoring sees a label. A training that is finished is not repeated.
 
     Leaves in `out`: `scores.csv` (role: test, held or artificial; position in the set; noise or control; start; reverse steps
-    taken; filter; score), `maps.npz` (by noise or control: x̂_0 − x_0 from START of the test images, float16, laid end to end),
+    taken; filter; score), `skipped.csv` (of the checked images: how alike the two masks are), `maps.npz` (by noise or control: x̂_0 − x_0 from START of the test images, float16, laid end to end),
     `chains.npz` (by noise: `chain_shown`, and the patch) and `models/<noise>/`. Raises UserError for a schedule shorter than the
     longest of STARTS, and where nothing would be left to train on.
     """
@@ -93,6 +100,7 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
     rows: list[tuple] = []
     maps: dict[str, list[np.ndarray]] = {}
     chains: dict[str, np.ndarray] = {}
+    skipped: list[tuple] = []
     total = len(FILTER) * (len(STARTS) * len(test) + len(check) + len(chosen)) + len(CONTROLS) * len(test)
     with progress(total=total, desc=label, unit="image") as bar:
 
@@ -118,7 +126,8 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
                         maps.setdefault(noise, []).append(found)
                         if i in check:
                             whole = error(data.images[i], denoiser, start, start, own, seed)
-                            judge("check", i, noise, start, start, whole)
+                            skipped.append((i, noise, taken, start, *_alike(found, whole, FILTER[noise])))
+                            bar.update()
             taken = min(START, options["reverse_steps"])
             for role, i, image in chosen:
                 judge(role, i, noise, START, taken, error(image, denoiser, START, taken, own, seed))
@@ -134,5 +143,7 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
     flat = {name: np.concatenate([m.ravel() for m in parts]).astype(np.float16) for name, parts in maps.items()}
     write_npz(out / "maps.npz", **flat)
     write_npz(out / "chains.npz", **chains)
+    columns = ["position", "noise", "taken", "of", "correlation", "ratio"]
+    write_csv(out / "skipped.csv", pd.DataFrame(skipped, columns=columns), 7)
     columns = ["role", "position", "noise", "start", "taken", "filter", "score"]
     write_csv(out / "scores.csv", pd.DataFrame(rows, columns=columns), 7)

@@ -49,13 +49,14 @@ def test_every_image_is_scored_by_every_noise_and_no_label_is_seen(cloth, settin
     settings = merge(settings, {"noise_study": SMALL})
     noise_study.study_noise(cloth, settings, 0, tmp_path / "a")
     table = pd.read_csv(tmp_path / "a/scores.csv")
-    images = 8 * (len(FILTER) * len(STARTS) + 2) + len(FILTER) * (2 + 2 * 2)  # judged, checked, held out with twins
+    images = 8 * (len(FILTER) * len(STARTS) + 2) + len(FILTER) * 2 * 2  # judged, held out with twins
     assert len(table) == images * len(FILTERS) and table["score"].min() > 0
     places = table.groupby("role")["position"].agg(set)
-    assert places["test"] == set(cloth.where("test")) and places["check"] < places["test"]
+    assert places["test"] == set(cloth.where("test"))
     assert places["held"] == places["artificial"] < set(cloth.where("train"))
-    assert set(table.loc[table["role"] == "check", "taken"]) == {START}
-    assert set(table.loc[table["role"] == "test", "taken"]) == {2}
+    assert set(table["taken"]) == {2}
+    skipped = pd.read_csv(tmp_path / "a/skipped.csv")
+    assert len(skipped) == 2 * len(FILTER) and set(skipped["of"]) == {START} and skipped["correlation"].max() <= 1
     with np.load(tmp_path / "a/maps.npz") as maps:
         assert set(maps) == {*FILTER, "raw", "untrained"} and all(len(maps[name]) == 8 * 24 * 24 for name in maps)
     other = ImageSet(cloth.images, cloth.index.assign(defect="good"), [None] * len(cloth.images))
