@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ START = 200  # T_0: diffused for so many steps, and led back (§5.3)
 STARTS = (10, 50, START, 500)  # Table 3
 FILTERS = (1, 5, 11, 17)  # Table 4
 CONTROLS = ("raw", "untrained")
+TOGETHER = 8  # images that are led back at once
 BACK = (100, 0)  # of the chain that Fig. 1 shows
 
 
@@ -40,11 +42,16 @@ def network_settings(settings: dict, noise: str) -> dict:
     })  # fmt: skip
 
 
-def error(image: np.ndarray, denoiser: Denoiser, start: int, taken: int, settings: dict, seed: int) -> np.ndarray:
-    """x̂_0 − x_0 of an image that was diffused to t = `start` and led back in `taken` steps: (H, W) float32 (§3.2)."""
+def errors(
+    images: Sequence[np.ndarray], denoiser: Denoiser, start: int, taken: int, settings: dict, seed: int
+) -> Iterator[np.ndarray]:
+    """x̂_0 − x_0 of images that were diffused to t = `start` and led back in `taken` steps: (H, W) float32 each (§3.2)."""
     predict, options = reconstruct.ancestral(denoiser, chain(start, taken)), settings["reconstruction"]
     batch = settings["compute"]["inference_batch"]
-    return reconstruct.reconstruct(image, denoiser, predict, options["stride"], seed, batch) - image
+    for k in range(0, len(images), TOGETHER):
+        some = images[k : k + TOGETHER]
+        found = reconstruct.reconstruct_all(some, denoiser, predict, options["stride"], seed, batch)
+        yield from (x_hat - x_0 for x_hat, x_0 in zip(found, some, strict=True))
 
 
 def mask(error: np.ndarray, size: int) -> np.ndarray:
@@ -89,6 +96,7 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
     data = resized(data.blind(), options["image_size"])
     test, normal = data.where("test"), data.where("train")
     held = list(drawn(np.array(normal), options["held"], settings["data"]["seed"]))
+    judged = [data.images[i] for i in test]
     seen = [data.images[i] for i in normal if i not in held]
     if not seen:
         raise UserError(f"noise_study.held: {options['held']} of {len(normal)} training images leave none to train on")
@@ -119,25 +127,26 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
             chains["patch"] = patch
             for start in STARTS:
                 taken = min(start, options["reverse_steps"])
-                for i in test:
-                    found = error(data.images[i], denoiser, start, taken, own, seed)
+                for i, found in zip(test, errors(judged, denoiser, start, taken, own, seed), strict=True):
                     judge("test", i, noise, start, taken, found)
                     if start == START:
                         maps.setdefault(noise, []).append(found)
-                        if i in check:
-                            whole = error(data.images[i], denoiser, start, start, own, seed)
-                            skipped.append((i, noise, taken, start, *_alike(found, whole, FILTER[noise])))
-                            bar.update()
             taken = min(START, options["reverse_steps"])
-            for role, i, image in chosen:
-                judge(role, i, noise, START, taken, error(image, denoiser, START, taken, own, seed))
+            whole = errors([data.images[i] for i in check], denoiser, START, START, own, seed)
+            for i, found in zip(check, whole, strict=True):
+                alike = _alike(maps[noise][test.index(i)], found, FILTER[noise])
+                skipped.append((i, noise, taken, START, *alike))
+                bar.update()
+            twins = errors([image for *_, image in chosen], denoiser, START, taken, own, seed)
+            for (role, i, _), found in zip(chosen, twins, strict=True):
+                judge(role, i, noise, START, taken, found)
         own = network_settings(settings, "gaussian")
         denoiser, taken = Denoiser.untrained(own, seed, device), min(START, options["reverse_steps"])
-        for i in test:
-            for name, found in (
-                ("raw", data.images[i].mean() - data.images[i]),
-                ("untrained", error(data.images[i], denoiser, START, taken, own, seed)),
-            ):
+        for name, each in (
+            ("raw", (image.mean() - image for image in judged)),
+            ("untrained", errors(judged, denoiser, START, taken, own, seed)),
+        ):
+            for i, found in zip(test, each, strict=True):
                 maps.setdefault(name, []).append(found)
                 judge("test", i, name, START, taken, found)
     flat = {name: np.concatenate([m.ravel() for m in parts]).astype(np.float16) for name, parts in maps.items()}
