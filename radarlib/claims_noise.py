@@ -44,7 +44,7 @@ def _listed(part: pd.DataFrame) -> str:
 
 def _detects_best(part: pd.DataFrame) -> tuple[str, bool]:
     chance = part.set_index("noise")["p_highest"]["gaussian"]
-    return f"{_listed(part)}; Gaussian highest with probability {chance:.2f}", bool(chance >= SURE)
+    return f"{_listed(part)}; Gaussian highest with probability {chance:.3f}", bool(chance >= SURE)
 
 
 def _segments_best(part: pd.DataFrame) -> tuple[str, bool]:

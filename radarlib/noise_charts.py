@@ -92,11 +92,13 @@ def surfaces_figure(surfaces: pd.DataFrame, noises: pd.DataFrame, gains: pd.Data
                       xytext=(2, 3), textcoords="offset points")  # fmt: skip
     spectrum_lines(left, surfaces, "set")
     names = list(dict.fromkeys(gains["set"]))
+    aside = 0.012 * max(0.1, float(np.ptp(gains["low_share"])))
     for (noise, part), marker, fill in zip(gains.groupby("noise", sort=False), "oD", (True, False), strict=True):
+        shift = aside if fill else -aside
         for row in part.itertuples():
             colour = f"C{names.index(row.set) % 7}"
             right.errorbar(
-                row.low_share, row.gain, [[row.gain - row.low], [row.high - row.gain]], fmt=marker, ms=5, lw=0.8, color=colour,
+                row.low_share + shift, row.gain, [[row.gain - row.low], [row.high - row.gain]], fmt=marker, ms=5, lw=0.8, color=colour,
                 mfc=colour if fill else "w",
             )  # fmt: skip
         right.plot([], [], marker, color="k", mfc="k" if fill else "w", ms=5, label=LABELS[str(noise)])

@@ -186,7 +186,8 @@ def by_filter(study: Study) -> pd.DataFrame:
 def skipping(study: Study) -> pd.DataFrame:
     """`noise_skipping`: masks of some test images from chains that skip steps against those of chains that take every one.
 
-    Means over the images: the correlation of the two masks' pixels, and the ratio of the two scores.
+    Means over the images: the correlation of the two masks' pixels, the ratio of the two scores, and, since each chain has noise
+    of its own, the correlation of two chains that both skip.
     """
     parts = [
         pd.read_csv(study.path(name, f"seed{seeds(study)[0]}", "noise_study", "skipped.csv")).assign(set=name)
