@@ -194,9 +194,8 @@ def skipping(study: Study) -> pd.DataFrame:
         for name in sets(study)
     ]
     groups = pd.concat(parts).groupby(["set", "noise", "taken", "of"], sort=False)
-    return groups.agg(
-        images=("position", "size"), correlation=("correlation", "mean"), ratio=("ratio", "mean")
-    ).reset_index()
+    means = {name: (name, "mean") for name in ("correlation", "other_noise", "ratio")}
+    return groups.agg(images=("position", "size"), **means).reset_index()
 
 
 def choice(study: Study) -> pd.DataFrame:
