@@ -25,7 +25,7 @@ from radarlib.tables import beside, wide
 
 LABELS = {
     "gaussian": "Gaussian", "simplex": "simplex", "mixture": "Gaussian mixture",
-    "raw": "control: mean of the image", "untrained": "control: untrained network",
+    "raw": "control: image's mean", "untrained": "control: untrained",
 }  # fmt: skip
 PRINTED = "printed: "  # before the name of a set that only the paper has
 TEXTURES = ["carpet", "grid", "leather", "tile", "wood"]
