@@ -116,14 +116,14 @@ def _with_printed(study: Study, table: pd.DataFrame, exhibit: str, value: str) -
 def image_level(study: Study) -> pd.DataFrame:
     """`noise_table1_image_auroc`: image-level AUROC by set and noise, and the controls.
 
-    `p_highest` is the share of resamples in which a noise is the highest of the three.
+    `p_highest` is the share of resamples in which a noise is higher than both others.
     """
     rows = []
     for name in sets(study):
         found = {noise: auroc_row(study, _part(scores(study, name), noise)) for noise in (*FILTER, *CONTROLS)}
-        first = np.argmax([found[noise][1] for noise in FILTER], axis=0)
-        for k, (noise, (row, _)) in enumerate(found.items()):
-            chance = float((first == k).mean()) if noise in FILTER else np.nan
+        for noise, (row, drawn) in found.items():
+            others = np.max([found[other][1] for other in FILTER if other != noise], axis=0)
+            chance = float((drawn > others).mean()) if noise in FILTER else np.nan
             rows.append({"set": name, "noise": noise, "filter": filter_of(noise), **row, "p_highest": chance})
     return _with_printed(study, pd.DataFrame(rows), "noise_table1", "auroc")
 
@@ -388,8 +388,8 @@ def chosen_lines(table: pd.DataFrame) -> list[str]:
     for name, part in table.groupby("set", sort=False):
         chosen, top = part[part["chosen"]].iloc[0], part.loc[part["ours"].idxmax()]
         end = (
-            "the best of the three"
-            if chosen["noise"] == top["noise"]
+            "none of the three is better"
+            if chosen["ours"] >= top["ours"] - TIE
             else f"{LABELS[top['noise']]} would have given {top['ours']:.2f}"
         )
         lines.append(
