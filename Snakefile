@@ -53,6 +53,9 @@ EXHIBITS = {
         "noise_table3_steps": TABLE,
         "noise_table4_filter": TABLE,
         "noise_fig2_samples": FIGURE,
+        "noise_skipping": TABLE,
+        "noise_radar_maps": FIGURE,
+        "noise_choice": TABLE,
         "noise_surfaces": CHART,
     },
     "10_unclean_data": {
@@ -368,7 +371,7 @@ rule noise_study:
         data="results/{profile}/{set}/images.npz",
         code=code("noise_study"),
     output:
-        expand("results/{{profile}}/{{set}}/seed{{seed}}/noise_study/{file}", file=("scores.csv", "maps.npz")),
+        expand("results/{{profile}}/{{set}}/seed{{seed}}/noise_study/{file}", file=("scores.csv", "skipped.csv", "maps.npz", "chains.npz")),
     priority: 2  # it trains
     log:
         "results/{profile}/{set}/logs/noise_study-seed{seed}.log",

@@ -66,7 +66,7 @@ def maps(study: Study, name: str, method: str, seed: int) -> np.ndarray:
 def rows(study: Study, name: str, method: str) -> tuple[dict, ...]:
     """I-AUROC, PRO and P-AUROC of a method on a set; the pixel level where a defect has a mask."""
     scores = _table(study, name, "scores.csv")
-    found = [{**auroc_row(study, scores[scores["method"] == method]), "metric": "auroc"}]
+    found = [auroc_row(study, scores[scores["method"] == method])[0]]
     data = images(study, name)
     masks = [data.masks[i] for i in data.where("test")]
     known = [k for k, m in enumerate(masks) if m is not None]

@@ -63,16 +63,16 @@ def metric_rows(
     return rows, drawn
 
 
-def auroc_row(study: Study, part: pd.DataFrame) -> dict:
-    """Image-level AUROC of scores: mean over seeds, interval over images, spread over seeds.
+def auroc_row(study: Study, part: pd.DataFrame) -> tuple[dict, np.ndarray]:
+    """Image-level AUROC of scores: mean over seeds, interval over images, spread over seeds; and its resamples.
 
-    part : a row per seed and image with `seed`, `position`, `score` and `defect`.
+    part : a row per seed and image with `seed`, `position`, `score` and `defect`. Parts of the same images are resampled alike.
     """
     table = part.pivot_table(index="seed", columns="position", values="score")
     truth = part.drop_duplicates("position").set_index("position")["defect"].loc[table.columns] != GOOD
     values = table.to_numpy()
-    rows, _ = metric_rows(study, truth.to_numpy(), values, np.zeros(values.shape, bool))
-    return next(row for row in rows if row["metric"] == "auroc")
+    rows, drawn = metric_rows(study, truth.to_numpy(), values, np.zeros(values.shape, bool))
+    return next(row for row in rows if row["metric"] == "auroc"), drawn["auroc"]
 
 
 def detection_table(study: Study, methods: tuple[str, ...] = tuple(METHODS)) -> pd.DataFrame:

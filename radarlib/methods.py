@@ -94,7 +94,7 @@ METHODS = {
 
 
 def method(name: str) -> Method:
-    """A method by its name; "radar@simplex" is RADAR with another denoiser of MODELS."""
+    """A method by its name; "radar@dirt10" is RADAR with another denoiser of MODELS."""
     base, _, model = name.partition("@")
     if base not in METHODS or (model and model not in MODELS):
         raise UserError(

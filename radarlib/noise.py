@@ -89,8 +89,9 @@ def simplex(octaves: int, persistence: float, frequency: float) -> Noise:
     return draw
 
 
-AREA = 28 * 28  # px of the field that a mixture's number of bumps is told for: RADAR's patch
-TILE = 256  # side in px of the largest field that is made in one piece
+AREA = 28 * 28  # px that a mixture's number of bumps is told for: RADAR's patch
+REACH = 3  # standard deviations beyond which a bump is nothing
+TILE = 256  # side in px of what is evaluated at once
 
 
 def bumps(
@@ -98,33 +99,47 @@ def bumps(
 ) -> Tensor:
     """n sums of two-dimensional Gaussian bumps, each standardised: (n, height, width) float32 (noise study, Eqs. 7, 8).
 
-    Weights are uniform in [0, 1], centres in the field, standard deviations along each axis between the two of `sigma` px.
-    components : bumps on 28 × 28 px; other fields have as many for their size. Eq. 7's 1/2π falls out with the scale.
+    Weights are uniform in [0, 1], standard deviations along each axis lie between the two of `sigma` px, and centres in the
+    field and around it as far as bumps reach, or its borders would be darker than its middle. Eq. 7's 1/2π falls out with the
+    scale.
+
+    components : bumps on 28 × 28 px; other areas have as many for their size.
     """
+    margin = REACH * sigma[1]
+    count = max(1, round(components * (height + 2 * margin) * (width + 2 * margin) / AREA))
 
     def uniform() -> Tensor:
-        return torch.rand((n, max(1, round(components * height * width / AREA)), 1), generator=generator)
+        return torch.rand((n, count), generator=generator)
 
-    weight, sides = uniform(), []
-    for side in (height, width):
-        centre, spread = side * uniform(), sigma[0] + (sigma[1] - sigma[0]) * uniform()
-        sides.append(torch.exp(-(((torch.arange(side) - centre) / spread) ** 2) / 2) / spread)
-    field = (weight * sides[0]).transpose(1, 2) @ sides[1]
+    weight = uniform()
+    centres = [(side + 2 * margin) * uniform() - margin for side in (height, width)]
+    spreads = [sigma[0] + (sigma[1] - sigma[0]) * uniform() for _ in range(2)]
+    weight = weight / (spreads[0] * spreads[1])
+
+    def profile(axis: int, start: int, stop: int, near: Tensor) -> Tensor:
+        """Of the bumps `near`, along an axis: (…, bumps, px)."""
+        centre, spread = (values[..., near, None] for values in (centres[axis], spreads[axis]))
+        return torch.exp(-(((torch.arange(start, stop) - centre) / spread) ** 2) / 2)
+
+    field = torch.empty(n, height, width)
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            bottom, right = min(top + TILE, height), min(left + TILE, width)
+            inside = (centres[0] > top - margin) & (centres[0] < bottom + margin)
+            inside &= (centres[1] > left - margin) & (centres[1] < right + margin)
+            near = inside.any(0).nonzero()[:, 0]  # of any field: all of them where one tile is enough
+            rows = weight[:, near, None] * profile(0, top, bottom, near)
+            field[:, top:bottom, left:right] = rows.transpose(1, 2) @ profile(1, left, right, near)
     spread, mean = torch.std_mean(field, (1, 2), correction=0, keepdim=True)
     return (field - mean) / spread
 
 
 def mixture(components: float, sigma: Sequence[float]) -> Noise:
-    """Noise that is one function of the place for a whole field; large fields are laid out of tiles of their own."""
+    """Noise that is one function of the place for a whole field."""
 
     def draw(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         n, _, height, width = shape
-        field = torch.empty(n, height, width)
-        for top in range(0, height, TILE):
-            for left in range(0, width, TILE):
-                part = field[:, top : top + TILE, left : left + TILE]
-                part[:] = bumps(n, part.shape[1], part.shape[2], components, sigma, generator)
-        return field[:, None]
+        return bumps(n, height, width, components, sigma, generator)[:, None]
 
     return draw
 
@@ -138,17 +153,29 @@ def make_noise(options: dict) -> Noise:
     return gaussian
 
 
-def power_spectrum(fields: np.ndarray) -> np.ndarray:
-    """Power by whole wave number, averaged over fields and directions and scaled to a mean of 1 beyond wave number 0.
+def wave_numbers(side: int) -> np.ndarray:
+    """The whole number of cycles across a field, by frequency of its Fourier transform: (side, side) int."""
+    k = np.fft.fftfreq(side, 1 / side)
+    return np.hypot(k[:, None], k).round().astype(int)
 
-    fields : (n, S, S). Returns (S // 2 + 1,) float64: entry k belongs to k cycles across a field; white noise is 1 throughout.
-    Fields are windowed (Hann), so that their borders, which do not meet, add no power of their own.
+
+def power_spectrum(fields: np.ndarray) -> np.ndarray:
+    """Power by whole wave number, averaged over fields and directions.
+
+    fields : (n, S, S). Returns (S // 2 + 1,) float64: entry k belongs to k cycles across a field; white noise of unit variance
+    has 1 throughout. Fields are centred and windowed (Hann), so that borders that do not meet add no power of their own.
     """
     side = fields.shape[-1]
     window = np.hanning(side + 2)[1:-1]
+    window = window[:, None] * window
     centred = fields - fields.mean(axis=(1, 2), keepdims=True)
-    power = (np.abs(np.fft.fft2(centred * window[:, None] * window)) ** 2).mean(0)
-    k = np.fft.fftfreq(side, 1 / side)
-    radius = np.hypot(k[:, None], k).round().astype(int)
-    found = np.array([power[radius == r].mean() for r in range(side // 2 + 1)])
-    return found / found[1:].mean()
+    power = (np.abs(np.fft.fft2(centred * window)) ** 2).mean(0) / (window**2).sum()
+    radius = wave_numbers(side)
+    return np.array([power[radius == r].mean() for r in range(side // 2 + 1)])
+
+
+def low_share(power: np.ndarray, side: int, most: int = 3) -> float:
+    """The share of a field's power that lies at wave numbers from 1 to `most`, of all but 0. power : of `power_spectrum`."""
+    modes = np.bincount(wave_numbers(side).ravel())[: len(power)]
+    parts = power * modes
+    return float(parts[1 : most + 1].sum() / parts[1:].sum())

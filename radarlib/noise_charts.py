@@ -15,7 +15,9 @@ from matplotlib.ticker import NullFormatter
 
 from radarlib.charts import STYLES
 from radarlib.figures import ANOMALOUS, HEAT, WIDTH, show_image
-from radarlib.noise_exhibits import LABELS
+from radarlib.noise_exhibits import LABELS, Example
+
+FLOOR = 1e-5  # of the power that is drawn: below lies what the window leaks
 
 
 def spectrum_lines(ax: Axes, table: pd.DataFrame, key: str, **options: Any) -> None:
@@ -30,7 +32,9 @@ def spectrum_lines(ax: Axes, table: pd.DataFrame, key: str, **options: Any) -> N
             **options,
         }
         ax.plot(part["wave_number"], part["power"], label=label, **style)
-    ax.set(xscale="log", yscale="log", xlabel="cycles across a patch", ylabel="power (white noise: 1)")
+    ax.set(
+        xscale="log", yscale="log", xlabel="cycles across a patch", ylabel="power (white noise: 1)", ylim=(FLOOR, None)
+    )
     ax.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
     ax.xaxis.set_minor_formatter(NullFormatter())
 
@@ -60,44 +64,49 @@ def chains_figure(
     return fig
 
 
-def samples_figure(examples: Sequence[tuple[str, np.ndarray, np.ndarray | None, dict[str, np.ndarray]]]) -> Figure:
-    """Fig. 2: defective images with the outline of the defect, over √M of each noise, each on its own scale."""
-    noises = list(examples[0][3])
+def samples_figure(examples: Sequence[Example]) -> Figure:
+    """Fig. 2: defective images with the outline of the defect, over a map by noise, each on its own scale."""
+    labels = list(examples[0][3])
     cell = WIDTH / max(len(examples), 5)
-    size = (cell * len(examples) + 0.3, 1.06 * cell * (1 + len(noises)) + 0.2)
-    fig, axes = plt.subplots(1 + len(noises), len(examples), figsize=size, squeeze=False)
+    size = (cell * len(examples) + 0.3, 1.06 * cell * (1 + len(labels)) + 0.2)
+    fig, axes = plt.subplots(1 + len(labels), len(examples), figsize=size, squeeze=False)
     for column, (title, image, defect, maps) in zip(axes.T, examples, strict=True):
         show_image(column[0], image, title.replace("_", " "))
         for ax, m in zip(column[1:], maps.values(), strict=True):
             show_image(ax, m, cmap=HEAT, vmin=0, vmax=None)
         for ax in column if defect is not None and defect.any() else ():
             ax.contour(defect, levels=[0.5], colors=ANOMALOUS if ax is column[0] else "w", linewidths=0.6)
-    for ax, label in zip(axes[:, 0], ("image", *(LABELS[noise] for noise in noises)), strict=True):
+    for ax, label in zip(axes[:, 0], ("image", *labels), strict=True):
         ax.set_ylabel(label)
     return fig
 
 
-def surfaces_figure(surfaces: pd.DataFrame, noises: pd.DataFrame, near: pd.DataFrame, width: float = WIDTH) -> Figure:
-    """Spectra of surfaces among those of the noises, and each noise's AUROC against the distance of the two; a line per set."""
+def surfaces_figure(surfaces: pd.DataFrame, noises: pd.DataFrame, gains: pd.DataFrame, width: float = WIDTH) -> Figure:
+    """Spectra of surfaces among those of the noises, and each structured noise's gain over Gaussian noise by the surface."""
     shape, size = ((1, 2), (width, 2.6)) if width == WIDTH else ((2, 1), (width, 4.8))
     fig, (left, right) = plt.subplots(*shape, figsize=size)
     spectrum_lines(left, noises, "noise", color="0.6", marker="")
     for line, (_, part) in zip(left.lines, noises.groupby("noise", sort=False), strict=True):
-        left.annotate(line.get_label(), (part["wave_number"].iloc[-1], part["power"].iloc[-1]), fontsize=5.5, color="0.4",
-                      xytext=(2, 0), textcoords="offset points", va="center")  # fmt: skip
+        place = part[part["power"] > FLOOR].iloc[-1]
+        left.annotate(str(line.get_label()), (place["wave_number"], place["power"]), fontsize=5.5, color="0.4",
+                      xytext=(2, 3), textcoords="offset points")  # fmt: skip
     spectrum_lines(left, surfaces, "set")
-    markers = dict(zip(dict.fromkeys(near["noise"]), "osD", strict=False))
-    for k, (_, part) in enumerate(near.groupby("set", sort=False)):
-        part = part.sort_values("distance")
-        right.plot(part["distance"], part["auroc"], color=f"C{k % 7}", lw=0.8, ls=STYLES[k % 6][1])
+    names = list(dict.fromkeys(gains["set"]))
+    aside = 0.012 * max(0.1, float(np.ptp(gains["low_share"])))
+    for (noise, part), marker, fill in zip(gains.groupby("noise", sort=False), "oD", (True, False), strict=True):
+        shift = aside if fill else -aside
         for row in part.itertuples():
-            right.plot(row.distance, row.auroc, markers[row.noise], color=f"C{k % 7}", ms=5)
-    for noise, marker in markers.items():
-        right.plot([], [], marker, color="k", ms=5, label=LABELS[noise])
-    right.axhline(0.5, color="0.8", lw=0.6, zorder=0)
-    right.set(xlabel="distance of the spectra (mean |log$_{10}$ ratio|)", ylabel="image-level AUROC")
+            colour = f"C{names.index(row.set) % 7}"
+            right.errorbar(
+                row.low_share + shift, row.gain, [[row.gain - row.low], [row.high - row.gain]], fmt=marker, ms=5, lw=0.8, color=colour,
+                mfc=colour if fill else "w",
+            )  # fmt: skip
+        right.plot([], [], marker, color="k", mfc="k" if fill else "w", ms=5, label=LABELS[str(noise)])
+    right.axhline(0, color="0.7", lw=0.6, zorder=0)
+    right.set(xlabel="share of the surface's power at 1 to 3 cycles", ylabel="AUROC above Gaussian noise's")
     right.legend()
-    count = surfaces["set"].nunique()
     handles, labels = left.get_legend_handles_labels()
-    fig.legend(handles[-count:], labels[-count:], loc="outside upper center", ncols=5 if width == WIDTH else 2)
+    fig.legend(
+        handles[-len(names) :], labels[-len(names) :], loc="outside upper center", ncols=5 if width == WIDTH else 2
+    )
     return fig

@@ -8,32 +8,34 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
 
 from radarlib.chapters import chapter_seeds, chapter_sets
-from radarlib.datasets import GOOD, ImageSet
-from radarlib.denoiser import Denoiser
+from radarlib.datasets import ImageSet
 from radarlib.detection import auroc_row
-from radarlib.diffusion import chain
 from radarlib.exhibits import first_of_each_defect, pixel_rows
-from radarlib.metrics import pixel_histograms
-from radarlib.noise import make_noise, power_spectrum
-from radarlib.noise_study import CONTROLS, FILTER, START, mask
+from radarlib.metrics import interval, pixel_histograms
+from radarlib.noise import low_share, make_noise, power_spectrum
+from radarlib.noise_study import BACK, CONTROLS, FILTER, START, mask
 from radarlib.patches import PatchSampler
-from radarlib.probes import normal_patch
-from radarlib.reconstruct import reverse_chain
 from radarlib.roles import resized
-from radarlib.study import Study
+from radarlib.study import STAND_INS, Study
 from radarlib.tables import beside, wide
 
 LABELS = {
     "gaussian": "Gaussian", "simplex": "simplex", "mixture": "Gaussian mixture",
-    "raw": "control: mean of the image", "untrained": "control: untrained network",
+    "raw": "control: image's mean", "untrained": "control: untrained",
 }  # fmt: skip
 PRINTED = "printed: "  # before the name of a set that only the paper has
-TEXTURES = ("carpet", "grid", "leather", "tile", "wood", "average of textures", "average")
+TEXTURES = ["carpet", "grid", "leather", "tile", "wood"]
+AVERAGES = ["average of textures", "average"]
 MVTEC = f"{PRINTED}average of MVTec AD"
 METRICS = {"pixel_auroc": "AUROC", "pixel_ap": "average precision"}
+RADARS = {"radar": "Gaussian", "radar-simplex": "simplex", "radar-mixture": "Gaussian mixture"}
 FIELDS = 2000  # patches or fields that a spectrum is the mean of
+TIE = 0.005  # a smaller difference of AUROC is none
+ENOUGH = 5  # sets from which on a relation between them is asked for
 
 
 def sets(study: Study) -> list[str]:
@@ -44,6 +46,24 @@ def seeds(study: Study) -> list[int]:
     return chapter_seeds(study.settings, "noise_study")
 
 
+def setup(study: Study) -> str:
+    """How the chapter's numbers were made, for captions."""
+    options, n = study.settings["noise_study"], len(seeds(study))
+    size = "each image's own size" if options["image_size"] is None else f"images at {options['image_size']} px"
+    taken = min(START, options["reverse_steps"])
+    return (
+        f"{n} seed{'s' if n > 1 else ''}; networks trained {options['steps']} steps of {options['batch']} patches; {size};"
+        f" at most {taken} reverse steps are taken, evenly spaced; [bootstrap {study.settings['evidence']['level']:.0%} interval over test images]"
+    )
+
+
+def printed_beside(study: Study) -> str:
+    """Which printed category stands beside a simulated surface, for captions."""
+    pairs = [f"{real} beside {simulated}" for real, simulated in STAND_INS.items() if simulated in sets(study)]
+    pairs = [pair for pair in pairs if not pair.startswith("carpet")]  # where two could stand, the first does
+    return f" (printed value: {', '.join(pairs)})" if pairs else ""
+
+
 @cache
 def images(study: Study, name: str) -> ImageSet:
     """The set at the size of the chapter."""
@@ -51,13 +71,14 @@ def images(study: Study, name: str) -> ImageSet:
 
 
 @cache
-def scores(study: Study, name: str) -> pd.DataFrame:
+def scores(study: Study, name: str, role: str = "test") -> pd.DataFrame:
     """The job's scores of every seed, with what is known of each image."""
     parts = [
         pd.read_csv(study.path(name, f"seed{seed}", "noise_study", "scores.csv")).assign(seed=seed)
         for seed in seeds(study)
     ]
-    return pd.concat(parts).join(study.data(name).index["defect"], on="position")
+    table = pd.concat(parts)
+    return table[table["role"] == role].join(study.data(name).index["defect"], on="position")
 
 
 def errors(study: Study, name: str, noise: str, seed: int) -> list[np.ndarray]:
@@ -75,15 +96,9 @@ def filter_of(noise: str) -> int:
     return FILTER.get(noise, FILTER["gaussian"])
 
 
-def _auroc_table(study: Study, query: str, key: str, noises: Sequence[str]) -> pd.DataFrame:
-    """AUROC by set, noise and `key`, of the scores that a query picks."""
-    rows = []
-    for name in sets(study):
-        chosen = scores(study, name).query(query)
-        chosen = chosen[chosen["noise"].isin(noises)]
-        for (noise, value), part in chosen.groupby(["noise", key], sort=False):
-            rows.append({"set": name, "noise": noise, key: value, **auroc_row(study, part)})
-    return pd.DataFrame(rows)
+def _part(table: pd.DataFrame, noise: str, start: int = START, size: int | None = None) -> pd.DataFrame:
+    size = filter_of(noise) if size is None else size
+    return table[(table["noise"] == noise) & (table["start"] == start) & (table["filter"] == size)]
 
 
 def _with_printed(study: Study, table: pd.DataFrame, exhibit: str, value: str) -> pd.DataFrame:
@@ -92,59 +107,112 @@ def _with_printed(study: Study, table: pd.DataFrame, exhibit: str, value: str) -
     # Where a simulated surface stands in for two categories, the first is the one beside it.
     paper = study.paper_values(exhibit).drop_duplicates(keys)
     paper = paper[paper["noise"].isin(FILTER)].rename(columns={value: "paper"})
-    below = paper[paper["set"].isin(TEXTURES)].assign(set=lambda t: PRINTED + t["set"])
+    below = paper[paper["set"].isin([*TEXTURES, *AVERAGES])].assign(set=lambda t: PRINTED + t["set"])
     if "metric" not in below:
         below["metric"] = "auroc"
     return pd.concat([beside(table, paper.set_index(keys)["paper"]), below], ignore_index=True)
 
 
 def image_level(study: Study) -> pd.DataFrame:
-    """`noise_table1_image_auroc`: image-level AUROC by set and noise, and the controls."""
-    own = " or ".join(f"(noise == '{noise}' and filter == {filter_of(noise)})" for noise in (*FILTER, *CONTROLS))
-    table = _auroc_table(study, f"start == {START} and ({own})", "filter", (*FILTER, *CONTROLS)).drop(columns="filter")
-    return _with_printed(study, table, "noise_table1", "auroc")
+    """`noise_table1_image_auroc`: image-level AUROC by set and noise, and the controls.
+
+    `p_highest` is the share of resamples in which a noise is higher than both others.
+    """
+    rows = []
+    for name in sets(study):
+        found = {noise: auroc_row(study, _part(scores(study, name), noise)) for noise in (*FILTER, *CONTROLS)}
+        for noise, (row, drawn) in found.items():
+            others = np.max([found[other][1] for other in FILTER if other != noise], axis=0)
+            chance = float((drawn > others).mean()) if noise in FILTER else np.nan
+            rows.append({"set": name, "noise": noise, "filter": filter_of(noise), **row, "p_highest": chance})
+    return _with_printed(study, pd.DataFrame(rows), "noise_table1", "auroc")
 
 
 def pixel_level(study: Study) -> pd.DataFrame:
-    """`noise_table2_pixel`: pixel-level AUROC and average precision of M by set and noise, and the controls."""
+    """`noise_table2_pixel`: pixel-level AUROC and average precision of M by set and noise, and the controls.
+
+    Where no defect has a mask the values are missing and `why_absent` says so.
+    """
     rows = []
     for name in sets(study):
         data = images(study, name)
         masks = [data.masks[i] for i in data.where("test")]
         known = [m for m in masks if m is not None]
         defective = np.array([m.any() for m in known])
-        if not defective.any():
-            continue
         for noise in (*FILTER, *CONTROLS):
+            keys = {"set": name, "noise": noise, "filter": filter_of(noise)}
+            if not defective.any():
+                reason = "no defective test image has a mask"
+                rows += [{**keys, "metric": metric, "why_absent": reason} for metric in METRICS]
+                continue
             runs = []
             for seed in seeds(study):
                 found = errors(study, name, noise, seed)
                 maps = [mask(e, filter_of(noise)) ** 0.5 for e, m in zip(found, masks, strict=True) if m is not None]
                 runs.append(pixel_histograms(maps, known))
-            keys = {"set": name, "noise": noise}
             found_rows = pixel_rows(runs, defective, study.settings["evidence"])
-            rows += [{**keys, **row, "seeds": len(runs)} for row in found_rows if row["metric"] in METRICS]
-    table = pd.DataFrame(rows, columns=["set", "noise", "metric", "ours", "low", "high", "seeds"])
-    return _with_printed(study, table, "noise_table2", "value")
+            rows += [
+                {**keys, **row, "seeds": len(runs), "why_absent": ""} for row in found_rows if row["metric"] in METRICS
+            ]
+    columns = ["set", "noise", "filter", "metric", "ours", "low", "high", "seeds", "why_absent"]
+    return _with_printed(study, pd.DataFrame(rows, columns=columns), "noise_table2", "value")
+
+
+def _by(study: Study, key: str, exhibit: str) -> pd.DataFrame:
+    """AUROC by set, noise and `key`; below, the printed averages, which belong to no set of ours."""
+    rows = []
+    for name in sets(study):
+        table = scores(study, name)
+        for noise, size in FILTER.items():
+            own = table[table["noise"] == noise]
+            own = own[own["filter"] == size] if key == "start" else own[own["start"] == START]
+            for value, part in own.groupby(key):
+                taken = int(part["taken"].iloc[0])
+                rows.append({"set": name, "noise": noise, key: value, "taken": taken, **auroc_row(study, part)[0]})
+    only = study.paper_values(exhibit).rename(columns={"auroc": "paper"}).assign(set=MVTEC, metric="auroc")
+    return pd.concat([pd.DataFrame(rows), only], ignore_index=True)
 
 
 def by_steps(study: Study) -> pd.DataFrame:
-    """`noise_table3_steps`: image-level AUROC by the number of steps forward and back."""
-    own = " or ".join(f"(noise == '{noise}' and filter == {size})" for noise, size in FILTER.items())
-    table = _auroc_table(study, own, "start", tuple(FILTER))
-    return _below(table, study.paper_values("noise_table3"))
+    """`noise_table3_steps`: image-level AUROC by the number of steps that an image is diffused and led back."""
+    return _by(study, "start", "noise_table3")
 
 
 def by_filter(study: Study) -> pd.DataFrame:
     """`noise_table4_filter`: image-level AUROC by the side of the mean filter."""
-    table = _auroc_table(study, f"start == {START}", "filter", tuple(FILTER))
-    return _below(table, study.paper_values("noise_table4"))
+    return _by(study, "filter", "noise_table4")
 
 
-def _below(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
-    """The printed averages, which belong to no set of ours, as rows of their own."""
-    only = paper.rename(columns={"auroc": "paper"}).assign(set=MVTEC, metric="auroc")
-    return pd.concat([table, only], ignore_index=True)
+def skipping(study: Study) -> pd.DataFrame:
+    """`noise_skipping`: masks of some test images from chains that skip steps against those of chains that take every one.
+
+    Means over the images: the correlation of the two masks' pixels, the ratio of the two scores, and, since each chain has noise
+    of its own, the correlation of two chains that both skip.
+    """
+    parts = [
+        pd.read_csv(study.path(name, f"seed{seeds(study)[0]}", "noise_study", "skipped.csv")).assign(set=name)
+        for name in sets(study)
+    ]
+    groups = pd.concat(parts).groupby(["set", "noise", "taken", "of"], sort=False)
+    means = {name: (name, "mean") for name in ("correlation", "other_noise", "ratio")}
+    return groups.agg(images=("position", "size"), **means).reset_index()
+
+
+def choice(study: Study) -> pd.DataFrame:
+    """`noise_choice`: the noise that held-out normal images would choose, and how it fares on the test images.
+
+    artificial : AUROC of held-out normal images against the same with an artificial defect, by which it is chosen (the first of
+    equals); ours : AUROC on the test images.
+    """
+    rows = []
+    for name in sets(study):
+        for noise in FILTER:
+            parts = [_part(scores(study, name, role), noise)["score"] for role in ("held", "artificial")]
+            truth = np.repeat([False, True], [len(part) for part in parts])
+            row, _ = auroc_row(study, _part(scores(study, name), noise))
+            rows.append({"set": name, "noise": noise, "artificial": roc_auc_score(truth, np.concatenate(parts)), **row})
+    table = pd.DataFrame(rows)
+    return table.assign(chosen=table.index.isin(table.groupby("set")["artificial"].idxmax()))
 
 
 def shown(table: pd.DataFrame, rows: Sequence[str], columns: str, names: dict | None = None) -> pd.DataFrame:
@@ -153,20 +221,17 @@ def shown(table: pd.DataFrame, rows: Sequence[str], columns: str, names: dict | 
 
 
 def best(table: pd.DataFrame, key: str) -> pd.DataFrame:
-    """The value of `key` with the highest AUROC, by set and noise: ours, and the paper's among its own."""
+    """The values of `key` whose AUROC lies within TIE of the highest, by set and noise: ours, and the paper's among its own."""
     table = table.assign(value=table["ours"].fillna(table["paper"]))
-    found = table.loc[table.groupby(["set", "noise"], sort=False)["value"].idxmax()]
-    return found.pivot_table(index="set", columns="noise", values=key, sort=False)[list(FILTER)].astype(int)
+    top = table.groupby(["set", "noise"])["value"].transform("max")
+    found = table[table["value"] >= top - TIE]
+    cells = found.pivot_table(
+        index="set", columns="noise", values=key, aggfunc=lambda v: ", ".join(f"{x:.0f}" for x in v), sort=False
+    )
+    return cells[list(FILTER)]
 
 
 # --- what the noises are ---
-
-
-@cache
-def denoiser(study: Study, name: str, noise: str) -> Denoiser:
-    """The first seed's network for a noise."""
-    weights = study.path(name, f"seed{seeds(study)[0]}", "noise_study", "models", noise, "model.safetensors")
-    return Denoiser.load(weights.parent, study.settings["compute"]["device"])
 
 
 def fields(study: Study, noise: str, n: int = FIELDS) -> np.ndarray:
@@ -191,103 +256,143 @@ def spectra(named: Iterable[tuple[str, np.ndarray]], key: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-FORWARD, BACK = (0, 50, START, 1000), (100, 0)
+def marginals(named: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Of each noise: quantiles of a pixel, its standard deviation within a patch, that of the patches' means, and the share of
+    the power within a patch at wave numbers from 1 to 3."""
+    levels = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+    rows = []
+    for noise, values in named.items():
+        quantiles = {
+            f"quantile {level}": value for level, value in zip(levels, np.quantile(values, levels), strict=True)
+        }
+        rows.append({
+            "noise": noise, **quantiles, "sd within a patch": values.std(axis=(1, 2)).mean(),
+            "sd of a patch's mean": values.mean(axis=(1, 2)).std(),
+            "power at 1 to 3 cycles": low_share(power_spectrum(values), values.shape[-1]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def chains(study: Study, name: str) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Fig. 1: for each noise a field of it, one normal patch on its way forward, and back from START; titles and patches."""
-    result = {}
-    for noise in FILTER:
-        model, generator = denoiser(study, name, noise), torch.Generator().manual_seed(0)
-        x_0 = normal_patch(images(study, name), model.patch)
-        eps = model.noise(tuple(x_0.shape), generator)
-        forward = {t: model.schedule.forward(x_0, torch.tensor([t]), eps) if t else x_0 for t in FORWARD}
-        times = sorted({*chain(START, min(START, 50)), *BACK}, reverse=True)
-        states = dict(
-            zip(times[1:], reverse_chain(forward[START].to(model.device), model, times, generator), strict=True)
-        )
-        pictures = [("ε", eps), *((f"$x_{{{t}}}$", x) for t, x in forward.items())]
-        pictures += [(rf"back: $\hat x_{{{t}}}$", states[t].cpu()) for t in BACK]
-        result[noise] = [(title, x[0, 0].numpy()) for title, x in pictures]
-    return result
+    path = study.path(name, f"seed{seeds(study)[0]}", "noise_study", "chains.npz")
+    last = study.settings["diffusion"]["steps"]
+    titles = ["ε", "$x_{50}$", f"$x_{{{START}}}$", f"$x_{{{last}}}$", *(rf"back: $\hat x_{{{t}}}$" for t in BACK)]
+    with np.load(path) as found:
+        return {
+            noise: [("$x_0$", found["patch"]), *zip(titles, found[noise], strict=True)] for noise in FILTER
+        }  # fmt: skip
 
 
-def marginals(study: Study) -> pd.DataFrame:
-    """Quantiles of the pixels of each noise, beside the spectra in the numbers of Fig. 1."""
-    levels = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
-    return pd.DataFrame({noise: np.quantile(fields(study, noise), levels) for noise in FILTER}, index=levels)
+Example = tuple[str, np.ndarray, np.ndarray | None, dict[str, np.ndarray]]
+"""Title, image, mask, and maps by label."""
 
 
-def samples(study: Study, most: int = 3) -> tuple[list[tuple[str, np.ndarray, np.ndarray | None, dict]], pd.DataFrame]:
-    """Fig. 2: the first defective image of up to `most` types a set, and what each noise's mask M shows of it.
+def samples(study: Study) -> tuple[list[Example], pd.DataFrame]:
+    """Fig. 2: the first defective images of each set, six in all or one a set, and what each noise's mask M shows of them.
 
-    Returns (title, image, mask, M by noise), and per image and noise the mean of √M on the defect and elsewhere.
+    Returns them with √M by noise, and per image and noise the mean of √M on the defect and elsewhere.
     """
+    return _examples(study, lambda name: {
+        LABELS[noise]: [mask(e, FILTER[noise]) ** 0.5 for e in errors(study, name, noise, seeds(study)[0])] for noise in FILTER
+    }, images)  # fmt: skip
+
+
+def radar_maps(study: Study) -> tuple[list[Example], pd.DataFrame]:
+    """RADAR's map S of the same images with a network trained on each noise, at the images' own size."""
+    seed = seeds(study)[0]
+    return _examples(
+        study, lambda name: {label: study.maps(name, method, seed) for method, label in RADARS.items()}, Study.data
+    )
+
+
+def _examples(study: Study, maps_of, data_of) -> tuple[list[Example], pd.DataFrame]:
     examples, rows = [], []
+    most = max(1, 6 // len(sets(study)))
     for name in sets(study):
-        data = images(study, name)
+        data = data_of(study, name)
         place = {i: k for k, i in enumerate(data.where("test"))}
-        found = {noise: errors(study, name, noise, seeds(study)[0]) for noise in FILTER}
+        found = maps_of(name)
         for i in first_of_each_defect(data, most):
-            maps = {noise: mask(each[place[i]], FILTER[noise]) ** 0.5 for noise, each in found.items()}
-            examples.append((f"{name}\n{data.index['defect'][i]}", data.images[i], data.masks[i], maps))
-            for noise, m in maps.items():
-                rows += [
-                    {"set": name, "defect": data.index["defect"][i], "noise": noise, "region": region, "error": m[where].mean()}
-                    for region, where in _regions(data.masks[i])
-                ]  # fmt: skip
-    return examples, pd.DataFrame(rows, columns=["set", "defect", "noise", "region", "error"])
-
-
-def _regions(defect: np.ndarray | None) -> list[tuple[str, np.ndarray]]:
-    return [] if defect is None else [("defect", defect), ("normal", ~defect)]
+            maps = {label: each[place[i]].astype(np.float32) for label, each in found.items()}
+            defect, kind = data.masks[i], data.index["defect"][i]
+            examples.append((f"{name}\n{kind}", data.images[i], defect, maps))
+            if defect is None:
+                continue
+            for label, m in maps.items():
+                for region, where in (("defect", defect), ("normal", ~defect)):
+                    rows.append(
+                        {"set": name, "defect": kind, "noise": label, "region": region, "mean": m[where].mean()}
+                    )
+    return examples, pd.DataFrame(rows, columns=["set", "defect", "noise", "region", "mean"])
 
 
 # --- beyond the paper ---
 
 
-def surfaces(study: Study, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """How near each noise's spectrum lies to each surface's, beside its AUROC in `table` (`image_level`).
+def surfaces(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """How coarse each surface is, and what each structured noise gains over Gaussian noise on it.
 
-    Returns the spectra of the surfaces, and a row per set and noise with `distance`: the mean over wave numbers of the
-    absolute difference of the two log10 spectra.
+    Returns the surfaces' spectra, scaled to the power of white noise of unit variance, and a row per set and noise: the share of
+    the surface's power at wave numbers from 1 to 3, and the `gain` in image-level AUROC with its paired interval.
     """
-    noises = spectra(((noise, fields(study, noise)) for noise in FILTER), "noise").set_index("noise")
-    found = spectra(((name, surface(study, name)) for name in sets(study)), "set")
-    rows = []
-    auroc = table.set_index(["set", "noise"])["ours"]
-    for name, part in found.groupby("set", sort=False):
-        for noise in FILTER:
-            difference = np.log10(part["power"].to_numpy()) - np.log10(noises.loc[noise, "power"].to_numpy())
-            rows.append({
-                "set": name, "noise": noise, "distance": np.abs(difference).mean(), "auroc": auroc[name, noise],
-            })  # fmt: skip
-    return found, pd.DataFrame(rows)
+    spectrum, rows = [], []
+    level = study.settings["evidence"]["level"]
+    for name in sets(study):
+        patches = surface(study, name)
+        patches = patches / patches.std(axis=(1, 2)).mean()
+        spectrum.append((name, patches))
+        share = low_share(power_spectrum(patches), patches.shape[-1])
+        found = {noise: auroc_row(study, _part(scores(study, name), noise)) for noise in FILTER}
+        for noise in ("simplex", "mixture"):
+            low, high = interval(found[noise][1] - found["gaussian"][1], level)
+            gain = found[noise][0]["ours"] - found["gaussian"][0]["ours"]
+            rows.append({"set": name, "noise": noise, "low_share": share, "gain": gain, "low": low, "high": high})
+    return spectra(spectrum, "set"), pd.DataFrame(rows)
 
 
-def verdict(near: pd.DataFrame) -> str:
-    """One computed line: in how many sets the noise with the nearest spectrum is the best one."""
-    groups = list(near.groupby("set", sort=False))
-    hits = sum(
-        part.loc[part["distance"].idxmin(), "noise"] == part.loc[part["auroc"].idxmax(), "noise"] for _, part in groups
-    )
-    return (
-        f"The noise whose spectrum is nearest to the surface's has the highest AUROC on {hits} of {len(groups)} sets"
-        f" (guessing: {len(groups) / len(FILTER):.1f})."
-    )
+def relation(gains: pd.DataFrame) -> list[str]:
+    """One computed line per structured noise: whether its gain goes with how coarse the surface is."""
+    lines, n = [], gains["set"].nunique()
+    for noise, part in gains.groupby("noise", sort=False):
+        text = f"{LABELS[str(noise)]} noise: {int((part['low'] > 0).sum())} of {n} sets gain for sure, {int((part['high'] < 0).sum())} lose"
+        if n < ENOUGH:
+            lines.append(f"{text}; {n} sets are too few for a relation with the surface's spectrum")
+        else:
+            found = spearmanr(part["low_share"], part["gain"])
+            lines.append(
+                f"{text}; Spearman's correlation with the surface's coarseness {found.statistic:.2f} (p = {found.pvalue:.2f})"
+            )
+    return lines
 
 
-def advice(table: pd.DataFrame) -> list[str]:
-    """One computed line per set of `image_level`: the best noise, whether it is clearly so, and whether it beats the controls."""
+def findings(study: Study, table: pd.DataFrame) -> list[str]:
+    """One computed line per set of `image_level`: the highest noise on its test images, how surely, and the controls beside it."""
     lines = []
-    for name, part in table[~table["set"].str.startswith(PRINTED)].groupby("set", sort=False):
-        rows = part.set_index("noise")
-        first, second = rows.loc[list(FILTER)].sort_values("ours", ascending=False).index[:2]
-        clearly = "clearly ahead of" if rows.loc[first, "low"] > rows.loc[second, "high"] else "not clearly apart from"
-        control = rows.loc[list(CONTROLS), "ours"].idxmax()
-        beats = "above" if rows.loc[first, "low"] > rows.loc[control, "high"] else "not clearly above"
+    for name in sets(study):
+        rows = table[table["set"] == name].set_index("noise")
+        first = rows.loc[list(FILTER), "ours"].idxmax()
+        controls = {c: auroc_row(study, _part(scores(study, name), c, size=FILTER[first]))[0] for c in CONTROLS}
+        control = max(controls, key=lambda c: controls[c]["ours"])
+        above = "above" if rows.loc[first, "low"] > controls[control]["high"] else "not clearly above"
         lines.append(
-            f"{name}: {LABELS[first]} noise (AUROC {rows.loc[first, 'ours']:.2f}) is {clearly} {LABELS[second]} noise"
-            f" ({rows.loc[second, 'ours']:.2f}), and {beats} the {LABELS[control]} ({rows.loc[control, 'ours']:.2f})"
+            f"{name}: {LABELS[first]} noise is highest (AUROC {rows.loc[first, 'ours']:.2f}; so in {rows.loc[first, 'p_highest']:.0%}"
+            f" of resamples), {above} the {LABELS[control]} with the same filter ({controls[control]['ours']:.2f})"
+        )
+    return lines
+
+
+def chosen_lines(table: pd.DataFrame) -> list[str]:
+    """One computed line per set of `choice`."""
+    lines = []
+    for name, part in table.groupby("set", sort=False):
+        chosen, top = part[part["chosen"]].iloc[0], part.loc[part["ours"].idxmax()]
+        end = (
+            "none of the three is better"
+            if chosen["ours"] >= top["ours"] - TIE
+            else f"{LABELS[top['noise']]} would have given {top['ours']:.2f}"
+        )
+        lines.append(
+            f"{name}: artificial defects choose {LABELS[chosen['noise']]} noise, AUROC {chosen['ours']:.2f} on the test images; {end}"
         )
     return lines

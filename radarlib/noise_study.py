@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.ndimage import uniform_filter
 
 from radarlib import reconstruct
 from radarlib.artifacts import write_csv, write_npz
 from radarlib.config import merge
-from radarlib.datasets import ImageSet
+from radarlib.datasets import ImageSet, drawn
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.errors import UserError
 from radarlib.roles import resized
 from radarlib.runtime import progress
+from radarlib.textures import artificial_defect
 from radarlib.train import train
 
 FILTER = {"gaussian": 11, "simplex": 11, "mixture": 5}
@@ -25,6 +28,8 @@ START = 200  # T_0: diffused for so many steps, and led back (§5.3)
 STARTS = (10, 50, START, 500)  # Table 3
 FILTERS = (1, 5, 11, 17)  # Table 4
 CONTROLS = ("raw", "untrained")
+TOGETHER = 8  # images that are led back at once
+BACK = (100, 0)  # of the chain that Fig. 1 shows
 
 
 def network_settings(settings: dict, noise: str) -> dict:
@@ -32,61 +37,126 @@ def network_settings(settings: dict, noise: str) -> dict:
     options = settings["noise_study"]
     return merge(settings, {
         "noise": {"kind": noise}, "diffusion": {"beta_end": options["beta_end"]}, "loss": {"kind": "l2"},
+        "unet": {"width": options["width"]},
         "training": {**{key: options[key] for key in ("steps", "batch", "lr")}, "corruption": 0, "dirt": 0},
     })  # fmt: skip
 
 
-def error(image: np.ndarray, denoiser: Denoiser, start: int, settings: dict, seed: int) -> np.ndarray:
-    """x̂_0 − x_0 of an image that was diffused to t = `start` and led back: (H, W) float32 (§3.2)."""
-    steps = min(start, settings["noise_study"]["reverse_steps"])
-    predict, options = reconstruct.ancestral(denoiser, chain(start, steps)), settings["reconstruction"]
+def errors(
+    images: Sequence[np.ndarray], denoiser: Denoiser, start: int, taken: int, settings: dict, seed: int
+) -> Iterator[np.ndarray]:
+    """x̂_0 − x_0 of images that were diffused to t = `start` and led back in `taken` steps: (H, W) float32 each (§3.2)."""
+    predict, options = reconstruct.ancestral(denoiser, chain(start, taken)), settings["reconstruction"]
     batch = settings["compute"]["inference_batch"]
-    return reconstruct.reconstruct(image, denoiser, predict, options["stride"], seed, batch) - image
+    for k in range(0, len(images), TOGETHER):
+        some = images[k : k + TOGETHER]
+        found = reconstruct.reconstruct_all(some, denoiser, predict, options["stride"], seed, batch)
+        yield from (x_hat - x_0 for x_hat, x_0 in zip(found, some, strict=True))
 
 
 def mask(error: np.ndarray, size: int) -> np.ndarray:
     """The anomaly mask M: squared error after a mean filter of `size` px (Eq. 6); the image's score is its maximum."""
-    return uniform_filter(np.asarray(error, np.float32) ** 2, size)
+    # The filter's running sum can fall below zero by a rounding.
+    return np.maximum(uniform_filter(np.asarray(error, np.float32) ** 2, size), 0)
+
+
+def chain_shown(patch: torch.Tensor, denoiser: Denoiser) -> np.ndarray:
+    """Fig. 1: a field of the noise, a patch forward at t = 50, START and T, and back from START at BACK: (6, S, S) float32."""
+    schedule, generator = denoiser.schedule, torch.Generator().manual_seed(0)
+    eps = denoiser.noise(tuple(patch.shape), generator)
+    forward = [schedule.forward(patch, torch.tensor([t]), eps) for t in (50, START, schedule.steps)]
+    times = sorted({*chain(START, 50), *BACK}, reverse=True)
+    states = reconstruct.reverse_chain(forward[1].to(denoiser.device), denoiser, times, generator)
+    back = [states[times.index(t) - 1].cpu() for t in BACK]
+    return torch.cat([eps, *forward, *back])[:, 0].numpy()
+
+
+def _alike(found: np.ndarray, whole: np.ndarray, size: int) -> tuple[float, float]:
+    """Of the masks M of two reconstructions of an image: the correlation of their pixels, and the ratio of their maxima."""
+    a, b = mask(found, size), mask(whole, size)
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1]), float(a.max() / b.max())
 
 
 def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str = "noise") -> None:
     """Train a network per noise, and reconstruct every test image with it from each of STARTS.
 
-    Two controls come with START alone: "raw", whose reconstruction is the image's mean, and "untrained", random weights with
-    Gaussian noise. Neither training nor scoring sees a label.
+    Beside it: `check` test images with every reverse step, to see what skipping changes; and `held` normal images that training
+    does not see, each as it is and with an artificial defect, which is what a noise may be chosen by. Two controls come with
+    START alone: "raw", whose reconstruction is the image's mean, and "untrained", random weights with Gaussian noise. Neither
+    training nor scoring sees a label. A training that is finished is not repeated.
 
-    A training that is finished is not repeated. Raises UserError for a schedule shorter than the longest of STARTS.
-
-    Leaves in `out`: `scores.csv` (position in the set, noise or control, start, filter, score), `maps.npz` (by noise or control:
-    x̂_0 − x_0 from START of the test images, float16, laid end to end) and `models/<noise>/`.
+    Leaves in `out`: `scores.csv` (role: test, held or artificial; position in the set; noise or control; start; reverse steps
+    taken; filter; score), `skipped.csv` (of the checked images: how alike the two masks
+    are, and two with other noise), `maps.npz` (by noise or control: x̂_0 − x_0 from START of the test images, float16, laid end to end),
+    `chains.npz` (by noise: `chain_shown`, and the patch) and `models/<noise>/`. Raises UserError for a schedule shorter than the
+    longest of STARTS, and where nothing would be left to train on.
     """
-    device, steps = settings["compute"]["device"], settings["diffusion"]["steps"]
+    options, device, steps = settings["noise_study"], settings["compute"]["device"], settings["diffusion"]["steps"]
     if steps < max(STARTS):
         raise UserError(f"diffusion.steps: {steps} are fewer than the {max(STARTS)} that the noise study diffuses for")
-    data = resized(data.blind(), settings["noise_study"]["image_size"])
-    test = data.where("test")
+    data = resized(data.blind(), options["image_size"])
+    test, normal = data.where("test"), data.where("train")
+    held = list(drawn(np.array(normal), options["held"], settings["data"]["seed"]))
+    judged = [data.images[i] for i in test]
+    seen = [data.images[i] for i in normal if i not in held]
+    if not seen:
+        raise UserError(f"noise_study.held: {options['held']} of {len(normal)} training images leave none to train on")
+    rng = np.random.default_rng(settings["data"]["seed"])
+    chosen = [(role, i, image) for i in held for role, image in (
+        ("held", data.images[i]), ("artificial", artificial_defect(data.images[i], rng)[0].astype(np.float32)),
+    )]  # fmt: skip
+    check = list(drawn(np.array(test), options["check"], settings["data"]["seed"]))
     rows: list[tuple] = []
     maps: dict[str, list[np.ndarray]] = {}
-    with progress(total=len(test) * (len(FILTER) * len(STARTS) + len(CONTROLS)), desc=label, unit="image") as bar:
+    chains: dict[str, np.ndarray] = {}
+    skipped: list[tuple] = []
+    total = len(FILTER) * (len(STARTS) * len(test) + len(check) + len(chosen)) + len(CONTROLS) * len(test)
+    with progress(total=total, desc=label, unit="image") as bar:
 
-        def judge(name: str, start: int, i: int, found: np.ndarray) -> None:
-            rows.extend((i, name, start, size, float(mask(found, size).max())) for size in FILTERS)
-            if start == START:
-                maps.setdefault(name, []).append(found.ravel().astype(np.float16))
+        def judge(role: str, i: int, name: str, start: int, taken: int, found: np.ndarray) -> None:
+            rows.extend((role, i, name, start, taken, size, float(mask(found, size).max())) for size in FILTERS)
             bar.update()
 
         for noise in FILTER:
             own = network_settings(settings, noise)
-            denoiser = train(
-                data.train_images, own, seed, out / "models" / noise, device, f"{label}: training with {noise} noise"
-            )
+            text = f"{label}: training with {noise} noise"
+            denoiser = train(seen, own, seed, out / "models" / noise, device, text)
+            side = denoiser.patch
+            corner = [(length - side) // 2 for length in seen[0].shape]
+            patch = seen[0][corner[0] : corner[0] + side, corner[1] : corner[1] + side].copy()
+            chains[noise] = chain_shown(torch.from_numpy(patch)[None, None], denoiser)
+            chains["patch"] = patch
             for start in STARTS:
-                for i in test:
-                    judge(noise, start, i, error(data.images[i], denoiser, start, own, seed))
+                taken = min(start, options["reverse_steps"])
+                for i, found in zip(test, errors(judged, denoiser, start, taken, own, seed), strict=True):
+                    judge("test", i, noise, start, taken, found)
+                    if start == START:
+                        maps.setdefault(noise, []).append(found)
+            taken = min(START, options["reverse_steps"])
+            few = [data.images[i] for i in check]
+            whole = errors(few, denoiser, START, START, own, seed)
+            again = errors(few, denoiser, START, taken, own, seed + 1)
+            for i, found, other in zip(check, whole, again, strict=True):
+                first = maps[noise][test.index(i)]
+                alike, chance = (_alike(first, m, FILTER[noise]) for m in (found, other))
+                skipped.append((i, noise, taken, START, *alike, chance[0]))
+                bar.update()
+            twins = errors([image for *_, image in chosen], denoiser, START, taken, own, seed)
+            for (role, i, _), found in zip(chosen, twins, strict=True):
+                judge(role, i, noise, START, taken, found)
         own = network_settings(settings, "gaussian")
-        denoiser = Denoiser.untrained(own, seed, device)
-        for i in test:
-            judge("raw", START, i, data.images[i].mean() - data.images[i])
-            judge("untrained", START, i, error(data.images[i], denoiser, START, own, seed))
-    write_npz(out / "maps.npz", **{name: np.concatenate(parts) for name, parts in maps.items()})
-    write_csv(out / "scores.csv", pd.DataFrame(rows, columns=["position", "noise", "start", "filter", "score"]), 7)
+        denoiser, taken = Denoiser.untrained(own, seed, device), min(START, options["reverse_steps"])
+        for name, each in (
+            ("raw", (image.mean() - image for image in judged)),
+            ("untrained", errors(judged, denoiser, START, taken, own, seed)),
+        ):
+            for i, found in zip(test, each, strict=True):
+                maps.setdefault(name, []).append(found)
+                judge("test", i, name, START, taken, found)
+    flat = {name: np.concatenate([m.ravel() for m in parts]).astype(np.float16) for name, parts in maps.items()}
+    write_npz(out / "maps.npz", **flat)
+    write_npz(out / "chains.npz", **chains)
+    columns = ["position", "noise", "taken", "of", "correlation", "ratio", "other_noise"]
+    write_csv(out / "skipped.csv", pd.DataFrame(skipped, columns=columns), 7)
+    columns = ["role", "position", "noise", "start", "taken", "filter", "score"]
+    write_csv(out / "scores.csv", pd.DataFrame(rows, columns=columns), 7)

@@ -93,29 +93,40 @@ def positions(size: int, patch: int, stride: int) -> list[int]:
 
 
 def overlap_average(image: Tensor, patch: int, stride: int, batch: int, predict: Callable[[Tensor], Tensor]) -> Tensor:
-    """Apply `predict` to overlapping patches of one image and average where they overlap.
+    """`overlap_averages` of one image, (H, W)."""
+    return overlap_averages([image], patch, stride, batch, predict)[0]
 
-    Memory is bounded by `batch` patches beside two canvases of the image's size and C of the result's.
+
+def overlap_averages(
+    images: Sequence[Tensor], patch: int, stride: int, batch: int, predict: Callable[[Tensor], Tensor]
+) -> list[Tensor]:
+    """Apply `predict` to overlapping patches of images and average where they overlap.
+
+    Patches of several images share a batch: a network takes nearly as long for a few as for many. Memory is bounded by `batch`
+    patches beside 1 + C canvases of each image's size.
 
     Parameters
     ----------
-    image : (H, W) tensor.
+    images : (H, W) tensors on one device.
     predict : maps (N, 1, patch, patch) to (N, C, patch, patch).
 
     Returns
     -------
-    (H, W) float32 tensor on the image's device, or (C, H, W) where C is more than 1.
+    Float32 tensors on the images' device: (H, W), or (C, H, W) where C is more than 1.
     """
-    height, width = image.shape
-    corners = [(r, c) for r in positions(height, patch, stride) for c in positions(width, patch, stride)]
-    count = torch.zeros_like(image, dtype=torch.float32)
-    total = count[None]
+    corners = [
+        (k, r, c)
+        for k, image in enumerate(images)
+        for r in positions(image.shape[0], patch, stride)
+        for c in positions(image.shape[1], patch, stride)
+    ]
+    counts = [torch.zeros_like(image, dtype=torch.float32) for image in images]
+    totals: list[Tensor] = []
     for start in range(0, len(corners), batch):
         part = corners[start : start + batch]
-        outputs = predict(torch.stack([image[r : r + patch, c : c + patch] for r, c in part])[:, None])
-        if start == 0:
-            total = torch.zeros((outputs.shape[1], height, width), device=image.device)
-        for (r, c), output in zip(part, outputs, strict=True):
-            total[:, r : r + patch, c : c + patch] += output
-            count[r : r + patch, c : c + patch] += 1
-    return (total / count).squeeze(0)
+        outputs = predict(torch.stack([images[k][r : r + patch, c : c + patch] for k, r, c in part])[:, None])
+        totals = totals or [count.new_zeros((outputs.shape[1], *count.shape)) for count in counts]
+        for (k, r, c), output in zip(part, outputs, strict=True):
+            totals[k][:, r : r + patch, c : c + patch] += output
+            counts[k][r : r + patch, c : c + patch] += 1
+    return [(total / count).squeeze(0) for total, count in zip(totals, counts, strict=True)]

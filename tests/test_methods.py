@@ -131,7 +131,7 @@ def test_classifier_images_are_training_images_drawn_once(mvtec, settings):
 
 def test_every_method_can_be_found_and_others_are_refused():
     assert all(callable(entry.load()) for entry in METHODS.values())
-    with pytest.raises(UserError, match="unknown method 'radr'; there are: radar, ddpm"):
+    with pytest.raises(UserError, match="unknown method 'radr'; there are: radar, radar-simplex"):
         method("radr")
 
 

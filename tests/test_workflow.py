@@ -29,9 +29,12 @@ EXHIBITS = {
     ),
     **dict.fromkeys(("rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta", "unclean_trimmed"), ("csv", "md", "tex")),
     **dict.fromkeys(
-        ("noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter"), ("csv", "md", "tex")
+        (
+            "noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter", "noise_skipping", "noise_choice",
+        ),
+        ("csv", "md", "tex"),
     ),
-    **dict.fromkeys(("noise_fig1_chains", "noise_fig2_samples"), ("pdf", "png", "csv")),
+    **dict.fromkeys(("noise_fig1_chains", "noise_fig2_samples", "noise_radar_maps"), ("pdf", "png", "csv")),
     "rddpm_fig1_reconstructions": ("pdf", "png", "csv"),
     **dict.fromkeys(
         (
