@@ -85,5 +85,10 @@ def rows(study: Study, name: str, method: str) -> tuple[dict, ...]:
 def compared(study: Study, chosen: dict[str, str], key: str) -> pd.DataFrame:
     """The metrics of the job's results `chosen`, labelled in a column `key`."""
     return pd.DataFrame(
-        [{"set": name, key: label, **row} for name in sets(study) for method, label in chosen.items() for row in rows(study, name, method)]
+        [
+            {"set": name, key: label, **row}
+            for name in sets(study)
+            for method, label in chosen.items()
+            for row in rows(study, name, method)
+        ]
     )

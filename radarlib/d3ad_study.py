@@ -97,7 +97,8 @@ class System:
         self.extractor = Extractor(settings["features"], device)
         self.adapted = self.extractor
         self.conditioning, self.distances = condition(
-            [self.feature(image) for image in images], *(self.options[k] for k in ("neighbours", "bins", "smallest_bin"))
+            [self.feature(image) for image in images],
+            *(self.options[k] for k in ("neighbours", "bins", "smallest_bin")),
         )
         some = drawn(np.arange(len(images)), self.options["limit"], seed)
         chosen = [images[i] for i in some]
@@ -106,7 +107,8 @@ class System:
         z_hat = self.denoise(chosen, z_0, steps, 0.0, self.denoiser)
         self.adapted = self._adapt(chosen, z_hat, label)
         self.scales = {
-            adapted: tuple(float(m.mean()) for m in self._maps(chosen, z_0, z_hat, adapted)) for adapted in (True, False)
+            adapted: tuple(float(m.mean()) for m in self._maps(chosen, z_0, z_hat, adapted))
+            for adapted in (True, False)
         }
 
     def encode(self, images: Sequence[np.ndarray]) -> Tensor:
@@ -155,7 +157,11 @@ class System:
         adapted = self.extractor.copied()
         optimizer = torch.optim.AdamW(adapted.net.parameters(), lr=self.options["adaptation_lr"])
         generator = torch.Generator().manual_seed(self.seed)
-        order = [p for _ in range(self.options["epochs"]) for p in torch.randperm(len(images), generator=generator).split(self.batch)]
+        order = [
+            p
+            for _ in range(self.options["epochs"])
+            for p in torch.randperm(len(images), generator=generator).split(self.batch)
+        ]
         for part in progress(order, desc=f"{label}: domain adaptation", unit="batch"):
             x = torch.from_numpy(np.stack([images[i] for i in part]))[:, None]
             loss = adaptation_loss(adapted.maps(x), adapted.maps(self.decode(z_hat[part]).clone()))
@@ -164,7 +170,9 @@ class System:
             optimizer.step()
         return adapted
 
-    def _maps(self, images: Sequence[np.ndarray], z_0: Tensor, z_hat: Tensor, adapted: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _maps(
+        self, images: Sequence[np.ndarray], z_0: Tensor, z_hat: Tensor, adapted: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         """l_map and f_map, (N, MAP, MAP) each, not normalised."""
         extractor, maps = self.adapted if adapted else self.extractor, []
         x = torch.from_numpy(np.stack(images))[:, None]
@@ -183,7 +191,9 @@ class System:
         return np.stack([gaussian_filter(m, sigma) for m in total])
 
 
-def on_features(train: Sequence[np.ndarray], test: Sequence[np.ndarray], settings: dict, seed: int) -> Iterator[tuple[str, np.ndarray, float]]:
+def on_features(
+    train: Sequence[np.ndarray], test: Sequence[np.ndarray], settings: dict, seed: int
+) -> Iterator[tuple[str, np.ndarray, float]]:
     """PatchCore, SPADE and PaDiM: (method, map of GRID × GRID, score) for one test image after another."""
     options = settings["d3ad"]
     bank = neighbours.fit(train, options["coreset"], seed, greedy=True)

@@ -23,7 +23,9 @@ from radarlib.patches import overlap_average
 from radarlib.runtime import image_generator
 
 
-def estimates(image: np.ndarray, denoiser: Denoiser, times: Sequence[int], stride: int, seed: int, batch: int) -> np.ndarray:
+def estimates(
+    image: np.ndarray, denoiser: Denoiser, times: Sequence[int], stride: int, seed: int, batch: int
+) -> np.ndarray:
     """x̂_0(x_t, t) at each step of the ancestral chain along `times` (descending to 0): (steps, H, W) float32 in [-1, 1]."""
     generator, schedule = image_generator(image, seed), denoiser.schedule
 
@@ -52,7 +54,14 @@ def errors(image: np.ndarray, found: np.ndarray, extractor: Extractor) -> dict[s
 
 
 def to_normality(
-    image: np.ndarray, normal: np.ndarray, extractor: Extractor, steps: int, rate: float, copies: int, sigma: float, seed: int
+    image: np.ndarray,
+    normal: np.ndarray,
+    extractor: Extractor,
+    steps: int,
+    rate: float,
+    copies: int,
+    sigma: float,
+    seed: int,
 ) -> list[np.ndarray]:
     """The image on its way to the features of `normal`, its reconstruction: after each step of gradient descent, (H, W).
 
