@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from radarlib.evidence import Claim, Evidence, Finding, gathered
-from radarlib.noise_exhibits import LABELS, PRINTED, TEXTURES, TIE
+from radarlib.evidence import Claim, Evidence, Finding, each_set
+from radarlib.noise_exhibits import LABELS, TEXTURES, TIE
 from radarlib.noise_study import FILTER, FILTERS, START
 from radarlib.tables import with_interval
 
@@ -22,18 +22,12 @@ GREAT = 0.05  # a spread of AUROC that counts as of great importance
 APART = 0.084  # between Gaussian and mixture noise on Cable, which the paper calls a notable exception
 
 
-def _ours(evidence: Evidence, exhibit: str) -> dict[str, pd.DataFrame]:
-    """Rows of our own sets by set, those without a value left out."""
-    table = evidence.table(exhibit)
-    table = table[~table["set"].str.startswith(PRINTED) & table["ours"].notna()]
-    return {str(name): part for name, part in table.groupby("set", sort=False)}
+OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
 
 
 def _each(exhibit: str, ask: Callable[[pd.DataFrame], tuple[str, bool]]) -> Callable[[Evidence], Finding]:
-    """The same question for every set of an exhibit."""
-    return lambda evidence: gathered(
-        {name: ask(part) for name, part in _ours(evidence, exhibit).items()}, "no set suits"
-    )
+    """The same question for every set of ours in an exhibit."""
+    return each_set(exhibit, ask, OURS)
 
 
 def _listed(part: pd.DataFrame) -> str:
@@ -63,7 +57,7 @@ def _structured(part: pd.DataFrame) -> tuple[str, bool]:
 
 
 def _may_help(evidence: Evidence) -> Finding:
-    table = pd.concat(_ours(evidence, T1).values())
+    table = evidence.table(T1).query(OURS)
     means = table.groupby("noise")["ours"].mean()
     text = ", ".join(f"{LABELS[n]} {means[n]:.2f}" for n in FILTER)
     helps = bool(means[["simplex", "mixture"]].max() > means["gaussian"] + TIE)

@@ -103,5 +103,18 @@ def per_set(evidence: Evidence, kind: str, ask: Callable[[str], tuple[str, bool]
     return gathered({name: ask(name) for name in evidence.sets(kind)}, f"no {kind} surface in this profile")
 
 
+def each_set(
+    exhibit: str, ask: Callable[[pd.DataFrame], tuple[str, bool]], where: str = "", none: str = "no set suits"
+) -> Callable[[Evidence], Finding]:
+    """The same question for every set of an exhibit. where : a query that picks rows of it; none : the text without a set."""
+
+    def check(evidence: Evidence) -> Finding:
+        table = evidence.table(exhibit)
+        groups = (table.query(where) if where else table).groupby("set", sort=False)
+        return gathered({str(name): ask(part) for name, part in groups}, none)
+
+    return check
+
+
 def untestable(why: str) -> Callable[[Evidence], Finding]:
     return lambda _: Finding(why)

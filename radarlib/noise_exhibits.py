@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 import pandas as pd
-import torch
-from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from radarlib.chapters import chapter_seeds, chapter_sets
 from radarlib.datasets import ImageSet
 from radarlib.detection import auroc_row
 from radarlib.exhibits import first_of_each_defect, pixel_rows
-from radarlib.metrics import interval, pixel_histograms
-from radarlib.noise import low_share, make_noise, power_spectrum
+from radarlib.metrics import pixel_histograms
 from radarlib.noise_study import BACK, CONTROLS, FILTER, START, mask
-from radarlib.patches import PatchSampler
 from radarlib.roles import resized
+from radarlib.score import taken_apart
 from radarlib.study import STAND_INS, Study
 from radarlib.tables import beside, wide
 
@@ -33,9 +30,7 @@ AVERAGES = ["average of textures", "average"]
 MVTEC = f"{PRINTED}average of MVTec AD"
 METRICS = {"pixel_auroc": "AUROC", "pixel_ap": "average precision"}
 RADARS = {"radar": "Gaussian", "radar-simplex": "simplex", "radar-mixture": "Gaussian mixture"}
-FIELDS = 2000  # patches or fields that a spectrum is the mean of
 TIE = 0.005  # a smaller difference of AUROC is none
-ENOUGH = 5  # sets from which on a relation between them is asked for
 
 
 def sets(study: Study) -> list[str]:
@@ -59,8 +54,10 @@ def setup(study: Study) -> str:
 
 def printed_beside(study: Study) -> str:
     """Which printed category stands beside a simulated surface, for captions."""
-    pairs = [f"{real} beside {simulated}" for real, simulated in STAND_INS.items() if simulated in sets(study)]
-    pairs = [pair for pair in pairs if not pair.startswith("carpet")]  # where two could stand, the first does
+    first: dict[str, str] = {}
+    for real, simulated in STAND_INS.items():
+        first.setdefault(simulated, real)  # where two could stand, the first does
+    pairs = [f"{real} beside {simulated}" for simulated, real in first.items() if simulated in sets(study)]
     return f" (printed value: {', '.join(pairs)})" if pairs else ""
 
 
@@ -70,25 +67,26 @@ def images(study: Study, name: str) -> ImageSet:
     return resized(study.data(name), study.settings["noise_study"]["image_size"])
 
 
-@cache
-def scores(study: Study, name: str, role: str = "test") -> pd.DataFrame:
-    """The job's scores of every seed, with what is known of each image."""
+def _read(study: Study, name: str, file: str) -> pd.DataFrame:
+    """A table of the job, of every seed."""
     parts = [
-        pd.read_csv(study.path(name, f"seed{seed}", "noise_study", "scores.csv")).assign(seed=seed)
+        pd.read_csv(study.path(name, f"seed{seed}", "noise_study", file)).assign(set=name, seed=seed)
         for seed in seeds(study)
     ]
-    table = pd.concat(parts)
-    return table[table["role"] == role].join(study.data(name).index["defect"], on="position")
+    return pd.concat(parts)
+
+
+@cache
+def scores(study: Study, name: str) -> pd.DataFrame:
+    """The job's scores, with what is known of each image; `role` says what an image is scored for."""
+    return _read(study, name, "scores.csv").join(study.data(name).index["defect"], on="position")
 
 
 def errors(study: Study, name: str, noise: str, seed: int) -> list[np.ndarray]:
     """x̂_0 − x_0 from START of the test images, in the order of the index; float32."""
     data = images(study, name)
-    shapes = [data.images[i].shape for i in data.where("test")]
     with np.load(study.path(name, f"seed{seed}", "noise_study", "maps.npz")) as maps:
-        flat = maps[noise].astype(np.float32)
-    cuts = np.cumsum([height * width for height, width in shapes])[:-1]
-    return [part.reshape(shape) for part, shape in zip(np.split(flat, cuts), shapes, strict=True)]
+        return taken_apart(maps[noise].astype(np.float32), (data.images[i].shape for i in data.where("test")))
 
 
 def filter_of(noise: str) -> int:
@@ -96,9 +94,17 @@ def filter_of(noise: str) -> int:
     return FILTER.get(noise, FILTER["gaussian"])
 
 
-def _part(table: pd.DataFrame, noise: str, start: int = START, size: int | None = None) -> pd.DataFrame:
-    size = filter_of(noise) if size is None else size
-    return table[(table["noise"] == noise) & (table["start"] == start) & (table["filter"] == size)]
+def _part(study: Study, name: str, noise: str, size: int, role: str = "test") -> pd.DataFrame:
+    """Scores from START by a noise or control and a filter."""
+    table = scores(study, name)
+    chosen = (table["noise"] == noise) & (table["start"] == START) & (table["filter"] == size)
+    return table[chosen & (table["role"] == role)]
+
+
+@cache
+def detected(study: Study, name: str, noise: str, size: int | None = None) -> tuple[dict, np.ndarray]:
+    """`auroc_row` of a noise or control from START, with its own filter unless told another."""
+    return auroc_row(study, _part(study, name, noise, size or filter_of(noise)))
 
 
 def _with_printed(study: Study, table: pd.DataFrame, exhibit: str, value: str) -> pd.DataFrame:
@@ -120,7 +126,7 @@ def image_level(study: Study) -> pd.DataFrame:
     """
     rows = []
     for name in sets(study):
-        found = {noise: auroc_row(study, _part(scores(study, name), noise)) for noise in (*FILTER, *CONTROLS)}
+        found = {noise: detected(study, name, noise) for noise in (*FILTER, *CONTROLS)}
         for noise, (row, drawn) in found.items():
             others = np.max([found[other][1] for other in FILTER if other != noise], axis=0)
             chance = float((drawn > others).mean()) if noise in FILTER else np.nan
@@ -162,7 +168,7 @@ def _by(study: Study, key: str, exhibit: str) -> pd.DataFrame:
     """AUROC by set, noise and `key`; below, the printed averages, which belong to no set of ours."""
     rows = []
     for name in sets(study):
-        table = scores(study, name)
+        table = scores(study, name).query("role == 'test'")
         for noise, size in FILTER.items():
             own = table[table["noise"] == noise]
             own = own[own["filter"] == size] if key == "start" else own[own["start"] == START]
@@ -189,11 +195,8 @@ def skipping(study: Study) -> pd.DataFrame:
     Means over the images: the correlation of the two masks' pixels, the ratio of the two scores, and, since each chain has noise
     of its own, the correlation of two chains that both skip.
     """
-    parts = [
-        pd.read_csv(study.path(name, f"seed{seeds(study)[0]}", "noise_study", "skipped.csv")).assign(set=name)
-        for name in sets(study)
-    ]
-    groups = pd.concat(parts).groupby(["set", "noise", "taken", "of"], sort=False)
+    table = pd.concat([_read(study, name, "skipped.csv") for name in sets(study)])
+    groups = table[table["seed"] == seeds(study)[0]].groupby(["set", "noise", "taken", "of"], sort=False)
     means = {name: (name, "mean") for name in ("correlation", "other_noise", "ratio")}
     return groups.agg(images=("position", "size"), **means).reset_index()
 
@@ -207,9 +210,9 @@ def choice(study: Study) -> pd.DataFrame:
     rows = []
     for name in sets(study):
         for noise in FILTER:
-            parts = [_part(scores(study, name, role), noise)["score"] for role in ("held", "artificial")]
+            parts = [_part(study, name, noise, FILTER[noise], role)["score"] for role in ("held", "artificial")]
             truth = np.repeat([False, True], [len(part) for part in parts])
-            row, _ = auroc_row(study, _part(scores(study, name), noise))
+            row, _ = detected(study, name, noise)
             rows.append({"set": name, "noise": noise, "artificial": roc_auc_score(truth, np.concatenate(parts)), **row})
     table = pd.DataFrame(rows)
     return table.assign(chosen=table.index.isin(table.groupby("set")["artificial"].idxmax()))
@@ -229,48 +232,6 @@ def best(table: pd.DataFrame, key: str) -> pd.DataFrame:
         index="set", columns="noise", values=key, aggfunc=lambda v: ", ".join(f"{x:.0f}" for x in v), sort=False
     )
     return cells[list(FILTER)]
-
-
-# --- what the noises are ---
-
-
-def fields(study: Study, noise: str, n: int = FIELDS) -> np.ndarray:
-    """n fields of the size of a patch, (n, S, S) float32."""
-    side = study.settings["training"]["patch"]
-    draw = make_noise({**study.settings["noise"], "kind": noise})
-    return draw((n, 1, side, side), torch.Generator().manual_seed(0))[:, 0].numpy()
-
-
-def surface(study: Study, name: str, n: int = FIELDS) -> np.ndarray:
-    """n patches of normal training images, (n, S, S) float32."""
-    sampler = PatchSampler(images(study, name).train_images, study.settings["training"]["patch"])
-    return sampler.sample(n, torch.Generator().manual_seed(0))[:, 0].numpy()
-
-
-def spectra(named: Iterable[tuple[str, np.ndarray]], key: str) -> pd.DataFrame:
-    """Power by wave number of fields by name: columns `key`, wave_number, power."""
-    parts = [
-        pd.DataFrame({key: name, "wave_number": range(1, len(power)), "power": power[1:]})
-        for name, power in ((name, power_spectrum(values)) for name, values in named)
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def marginals(named: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Of each noise: quantiles of a pixel, its standard deviation within a patch, that of the patches' means, and the share of
-    the power within a patch at wave numbers from 1 to 3."""
-    levels = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
-    rows = []
-    for noise, values in named.items():
-        quantiles = {
-            f"quantile {level}": value for level, value in zip(levels, np.quantile(values, levels), strict=True)
-        }
-        rows.append({
-            "noise": noise, **quantiles, "sd within a patch": values.std(axis=(1, 2)).mean(),
-            "sd of a patch's mean": values.mean(axis=(1, 2)).std(),
-            "power at 1 to 3 cycles": low_share(power_spectrum(values), values.shape[-1]),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
 
 
 def chains(study: Study, name: str) -> dict[str, list[tuple[str, np.ndarray]]]:
@@ -306,7 +267,10 @@ def radar_maps(study: Study) -> tuple[list[Example], pd.DataFrame]:
     )
 
 
-def _examples(study: Study, maps_of, data_of) -> tuple[list[Example], pd.DataFrame]:
+def _examples(
+    study: Study, maps_of: Callable[[str], dict[str, list[np.ndarray]]], data_of: Callable[[Study, str], ImageSet]
+) -> tuple[list[Example], pd.DataFrame]:
+    """The first defective images of each set, with the maps that `maps_of` a set gives of its test images."""
     examples, rows = [], []
     most = max(1, 6 // len(sets(study)))
     for name in sets(study):
@@ -327,52 +291,13 @@ def _examples(study: Study, maps_of, data_of) -> tuple[list[Example], pd.DataFra
     return examples, pd.DataFrame(rows, columns=["set", "defect", "noise", "region", "mean"])
 
 
-# --- beyond the paper ---
-
-
-def surfaces(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """How coarse each surface is, and what each structured noise gains over Gaussian noise on it.
-
-    Returns the surfaces' spectra, scaled to the power of white noise of unit variance, and a row per set and noise: the share of
-    the surface's power at wave numbers from 1 to 3, and the `gain` in image-level AUROC with its paired interval.
-    """
-    spectrum, rows = [], []
-    level = study.settings["evidence"]["level"]
-    for name in sets(study):
-        patches = surface(study, name)
-        patches = patches / patches.std(axis=(1, 2)).mean()
-        spectrum.append((name, patches))
-        share = low_share(power_spectrum(patches), patches.shape[-1])
-        found = {noise: auroc_row(study, _part(scores(study, name), noise)) for noise in FILTER}
-        for noise in ("simplex", "mixture"):
-            low, high = interval(found[noise][1] - found["gaussian"][1], level)
-            gain = found[noise][0]["ours"] - found["gaussian"][0]["ours"]
-            rows.append({"set": name, "noise": noise, "low_share": share, "gain": gain, "low": low, "high": high})
-    return spectra(spectrum, "set"), pd.DataFrame(rows)
-
-
-def relation(gains: pd.DataFrame) -> list[str]:
-    """One computed line per structured noise: whether its gain goes with how coarse the surface is."""
-    lines, n = [], gains["set"].nunique()
-    for noise, part in gains.groupby("noise", sort=False):
-        text = f"{LABELS[str(noise)]} noise: {int((part['low'] > 0).sum())} of {n} sets gain for sure, {int((part['high'] < 0).sum())} lose"
-        if n < ENOUGH:
-            lines.append(f"{text}; {n} sets are too few for a relation with the surface's spectrum")
-        else:
-            found = spearmanr(part["low_share"], part["gain"])
-            lines.append(
-                f"{text}; Spearman's correlation with the surface's coarseness {found.statistic:.2f} (p = {found.pvalue:.2f})"
-            )
-    return lines
-
-
 def findings(study: Study, table: pd.DataFrame) -> list[str]:
     """One computed line per set of `image_level`: the highest noise on its test images, how surely, and the controls beside it."""
     lines = []
     for name in sets(study):
         rows = table[table["set"] == name].set_index("noise")
         first = rows.loc[list(FILTER), "ours"].idxmax()
-        controls = {c: auroc_row(study, _part(scores(study, name), c, size=FILTER[first]))[0] for c in CONTROLS}
+        controls = {c: detected(study, name, c, FILTER[first])[0] for c in CONTROLS}
         control = max(controls, key=lambda c: controls[c]["ours"])
         above = "above" if rows.loc[first, "low"] > controls[control]["high"] else "not clearly above"
         lines.append(

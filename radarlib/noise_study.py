@@ -17,6 +17,7 @@ from radarlib.datasets import ImageSet, drawn
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.errors import UserError
+from radarlib.probes import central_patch
 from radarlib.roles import resized
 from radarlib.runtime import progress
 from radarlib.textures import artificial_defect
@@ -77,6 +78,32 @@ def _alike(found: np.ndarray, whole: np.ndarray, size: int) -> tuple[float, floa
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1]), float(a.max() / b.max())
 
 
+def _twins(data: ImageSet, held: Sequence[int], seed: int) -> list[tuple[str, int, np.ndarray]]:
+    """Each held-out image as it is and with an artificial defect: role, position, image."""
+    rng = np.random.default_rng(seed)
+    defective = [artificial_defect(data.images[i], rng)[0] for i in held]
+    pairs = zip(held, defective, strict=True)
+    return [twin for i, other in pairs for twin in (("held", i, data.images[i]), ("artificial", i, other))]
+
+
+def _skipping(
+    images: Sequence[np.ndarray],
+    first: Sequence[np.ndarray],
+    noise: str,
+    denoiser: Denoiser,
+    taken: int,
+    settings: dict,
+    seed: int,
+) -> Iterator[tuple]:
+    """Of each image, whose x̂_0 − x_0 after `taken` steps is in `first`: steps taken and all, correlation and ratio of its mask
+    with that of a chain that takes all, and the correlation with that of one that skips with other noise."""
+    whole = errors(images, denoiser, START, START, settings, seed)
+    again = errors(images, denoiser, START, taken, settings, seed + 1)
+    for one, found, other in zip(first, whole, again, strict=True):
+        alike, chance = (_alike(one, m, FILTER[noise]) for m in (found, other))
+        yield (taken, START, *alike, chance[0])
+
+
 def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str = "noise") -> None:
     """Train a network per noise, and reconstruct every test image with it from each of STARTS.
 
@@ -86,9 +113,9 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
     training nor scoring sees a label. A training that is finished is not repeated.
 
     Leaves in `out`: `scores.csv` (role: test, held or artificial; position in the set; noise or control; start; reverse steps
-    taken; filter; score), `skipped.csv` (of the checked images: how alike the two masks
-    are, and two with other noise), `maps.npz` (by noise or control: x̂_0 − x_0 from START of the test images, float16, laid end to end),
-    `chains.npz` (by noise: `chain_shown`, and the patch) and `models/<noise>/`. Raises UserError for a schedule shorter than the
+    taken; filter; score), `skipped.csv` (of the checked images: what `_skipping` gives), `maps.npz` (by noise or control:
+    x̂_0 − x_0 from START of the test images, float16, laid end to end), `chains.npz` (by noise: `chain_shown`, and the patch) and
+    `models/<noise>/`. Raises UserError for a schedule shorter than the
     longest of STARTS, and where nothing would be left to train on.
     """
     options, device, steps = settings["noise_study"], settings["compute"]["device"], settings["diffusion"]["steps"]
@@ -101,10 +128,7 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
     seen = [data.images[i] for i in normal if i not in held]
     if not seen:
         raise UserError(f"noise_study.held: {options['held']} of {len(normal)} training images leave none to train on")
-    rng = np.random.default_rng(settings["data"]["seed"])
-    chosen = [(role, i, image) for i in held for role, image in (
-        ("held", data.images[i]), ("artificial", artificial_defect(data.images[i], rng)[0].astype(np.float32)),
-    )]  # fmt: skip
+    chosen = _twins(data, held, settings["data"]["seed"])
     check = list(drawn(np.array(test), options["check"], settings["data"]["seed"]))
     rows: list[tuple] = []
     maps: dict[str, list[np.ndarray]] = {}
@@ -121,11 +145,8 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
             own = network_settings(settings, noise)
             text = f"{label}: training with {noise} noise"
             denoiser = train(seen, own, seed, out / "models" / noise, device, text)
-            side = denoiser.patch
-            corner = [(length - side) // 2 for length in seen[0].shape]
-            patch = seen[0][corner[0] : corner[0] + side, corner[1] : corner[1] + side].copy()
-            chains[noise] = chain_shown(torch.from_numpy(patch)[None, None], denoiser)
-            chains["patch"] = patch
+            patch = central_patch(seen[0], denoiser.patch)
+            chains |= {noise: chain_shown(patch, denoiser), "patch": patch[0, 0].numpy()}
             for start in STARTS:
                 taken = min(start, options["reverse_steps"])
                 for i, found in zip(test, errors(judged, denoiser, start, taken, own, seed), strict=True):
@@ -133,13 +154,9 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
                     if start == START:
                         maps.setdefault(noise, []).append(found)
             taken = min(START, options["reverse_steps"])
-            few = [data.images[i] for i in check]
-            whole = errors(few, denoiser, START, START, own, seed)
-            again = errors(few, denoiser, START, taken, own, seed + 1)
-            for i, found, other in zip(check, whole, again, strict=True):
-                first = maps[noise][test.index(i)]
-                alike, chance = (_alike(first, m, FILTER[noise]) for m in (found, other))
-                skipped.append((i, noise, taken, START, *alike, chance[0]))
+            few, first = [data.images[i] for i in check], [maps[noise][test.index(i)] for i in check]
+            for i, row in zip(check, _skipping(few, first, noise, denoiser, taken, own, seed), strict=True):
+                skipped.append((i, noise, *row))
                 bar.update()
             twins = errors([image for *_, image in chosen], denoiser, START, taken, own, seed)
             for (role, i, _), found in zip(chosen, twins, strict=True):

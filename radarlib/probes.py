@@ -24,11 +24,15 @@ LAYER_LABELS = {
 }
 
 
-def normal_patch(data: ImageSet, patch: int) -> torch.Tensor:
-    """The central patch of the first normal test image, (1, 1, patch, patch)."""
-    image = data.images[data.first_normal()]
+def central_patch(image: np.ndarray, patch: int) -> torch.Tensor:
+    """(1, 1, patch, patch) from the middle of an image."""
     r, c = (image.shape[0] - patch) // 2, (image.shape[1] - patch) // 2
     return torch.from_numpy(image[r : r + patch, c : c + patch].copy())[None, None]
+
+
+def normal_patch(data: ImageSet, patch: int) -> torch.Tensor:
+    """The central patch of the first normal test image, (1, 1, patch, patch)."""
+    return central_patch(data.images[data.first_normal()], patch)
 
 
 def chain_states(

@@ -17,6 +17,7 @@ from radarlib.metrics import interval, pixel_histograms, pixel_metrics, stratifi
 from radarlib.oneclass import OneClass
 from radarlib.roles import SHARES, resized
 from radarlib.runs import DELTAS, MAIN, NEIGHBOURS, Run, Training
+from radarlib.score import taken_apart
 from radarlib.study import Study
 from radarlib.tables import beside, wide
 
@@ -86,9 +87,7 @@ class Judged:
 
     def maps(self, name: str, seed: int) -> list[np.ndarray]:
         """x̂_0 − x_0 of a run that reconstructs, or S, per judged image; float32."""
-        flat = self._maps[seed][name].astype(np.float32)
-        cuts = np.cumsum([image.size for image in self.images])[:-1]
-        return [part.reshape(image.shape) for part, image in zip(np.split(flat, cuts), self.images, strict=True)]
+        return taken_apart(self._maps[seed][name].astype(np.float32), (image.shape for image in self.images))
 
 
 @cache

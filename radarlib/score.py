@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,14 @@ def score_set(
     return table
 
 
+def taken_apart(flat: np.ndarray, shapes: Iterable[tuple[int, ...]]) -> list[np.ndarray]:
+    """Maps that lie end to end, by their shapes."""
+    shapes = list(shapes)
+    parts = np.split(flat, np.cumsum([np.prod(shape) for shape in shapes])[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
 def load_maps(path: Path) -> list[np.ndarray]:
     """The test images' maps in the order of the data set's index, (H, W) float16 each."""
     with np.load(path) as data:
-        shapes = data["shapes"]
-        flat = np.split(data["pixels"], np.cumsum(shapes.prod(1))[:-1])
-    return [part.reshape(shape) for part, shape in zip(flat, shapes, strict=True)]
+        return taken_apart(data["pixels"], data["shapes"])
