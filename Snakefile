@@ -69,12 +69,29 @@ EXHIBITS = {
         "unclean_trimmed": TABLE,
         "unclean_practice": CHART,
     },
+    "11_d3ad": {
+        "d3ad_table1_image_pro": TABLE,
+        "d3ad_table5_dynamic": TABLE,
+        "d3ad_table6_ablation": TABLE,
+        "d3ad_table9_speed": (*TABLE, "measured.json"),
+        "d3ad_fig5_bins": FIGURE,
+        "d3ad_fig6_masks": FIGURE,
+        "d3ad_fig10_noising_scaling": FIGURE,
+        "d3ad_fig13_omega": CHART,
+        "d3ad_feature_maps": FIGURE,
+    },
+    "12_ran": {
+        "ran_table_steps_spaces": TABLE,
+        "ran_fig_reconstructions": FIGURE,
+        "ran_fig_gradient": FIGURE,
+    },
     "00_claims": {"claims": (*TABLE, "measured.json")},
 }
 PRINTED = {  # notebook → the papers' values that stand beside ours
     "01_data": ["data/paper/radar_table1.csv"],
     "04_detection": ["data/paper/radar_table2.csv"],
     "09_noise": [f"data/paper/noise_table{k}.csv" for k in (1, 2, 3, 4)],
+    "11_d3ad": [f"data/paper/d3ad_table{k}.csv" for k in (1, 2, 5, 6, 7, 9)],
     "10_unclean_data": [f"data/paper/rddpm_table{k}.csv" for k in (1, 2, 3)],
     "00_claims": sorted(str(file.relative_to(ROOT)) for file in (ROOT / "data/paper").glob("*.csv")),
 }
@@ -84,6 +101,7 @@ METHODS_READ = {
     "04_detection": list(METHODS),
     "06_decision": ["radar", "ddpm", "anoddpm", "diffusionad"],
     "09_noise": ["radar", "radar-simplex", "radar-mixture"],
+    "11_d3ad": ["radar", "radar-features"],
 }
 NETWORK = ("diffusion", "noise", "unet", "loss", "training")  # settings that a denoiser depends on
 MODELS_READ = {"02_diffusion", "03_radar"}
@@ -165,6 +183,10 @@ def notebook_inputs(wildcards):
         files += [f"{base}/{s}/seed{seeds[0]}/ablation.csv" for s in sets(profile)]
     if notebook == "09_noise":
         files += chapter(profile, "noise_study", "scores.csv")
+    if notebook == "11_d3ad":
+        files += chapter(profile, "d3ad", "scores.csv")
+    if notebook == "12_ran":
+        files += chapter(profile, "ran", "scores.csv")
     if notebook == "10_unclean_data":
         files += chapter(profile, "robust", "features.csv")
     if notebook == "08_cost":
@@ -304,17 +326,13 @@ def ablation_settings(values):
     return json.dumps({**chosen, "evidence": {"ablation_images": values["evidence"]["ablation_images"]}})
 
 
-def robust_settings(values):
-    """All that a method of that chapter depends on, without what says where and how often it runs."""
-    chosen = {name: value for name, value in values["robust"].items() if name not in ("sets", "runs")}
-    sections = (*NETWORK, "data", "radar", "reconstruction", "diffusionad", "bui_apley", "caltanissetta", "lowrank", "compute")
-    return json.dumps({**{name: values[name] for name in sections}, "robust": chosen})
+def chapter_settings(values, name, sections):
+    """What the job of a chapter depends on: its own section, without what says where and how often it runs, and others."""
+    own = {key: value for key, value in values[name].items() if key not in ("sets", "runs")}
+    return json.dumps({**{key: values[key] for key in (*sections, "data", "compute")}, name: own})
 
 
-def noise_settings(values):
-    chosen = {name: value for name, value in values["noise_study"].items() if name not in ("sets", "runs")}
-    sections = (*NETWORK, "data", "reconstruction", "compute")
-    return json.dumps({**{name: values[name] for name in sections}, "noise_study": chosen})
+ROBUST = (*NETWORK, "radar", "reconstruction", "diffusionad", "bui_apley", "caltanissetta", "lowrank", "features")
 
 
 rule ablate:
@@ -353,7 +371,7 @@ rule robust:
     log:
         "results/{profile}/{set}/logs/robust-seed{seed}.log",
     params:
-        settings=lambda wildcards: robust_settings(settings(wildcards.profile)),
+        settings=lambda wildcards: chapter_settings(settings(wildcards.profile), "robust", ROBUST),
         leave_out=lambda wildcards: "--leave-out" if settings(wildcards.profile)["robust"]["sets"] == "all" else "",
         only=lambda wildcards: "" if int(wildcards.seed) == settings(wildcards.profile)["seeds"][0] else "--only-curves",
         out=lambda wildcards, output: str(Path(output[0]).parent),
@@ -376,13 +394,62 @@ rule noise_study:
     log:
         "results/{profile}/{set}/logs/noise_study-seed{seed}.log",
     params:
-        settings=lambda wildcards: noise_settings(settings(wildcards.profile)),
+        settings=lambda wildcards: chapter_settings(settings(wildcards.profile), "noise_study", (*NETWORK, "reconstruction")),
         out=lambda wildcards, output: str(Path(output[0]).parent),
     threads: threads_of
     resources:
         gpu=1,
     shell:
         "python -m radarlib noise_study {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule d3ad:
+    message: "D3AD and methods on features: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        data="results/{profile}/{set}/images.npz",
+        code=code("d3ad_study"),
+    output:
+        expand(
+            "results/{{profile}}/{{set}}/seed{{seed}}/d3ad/{file}",
+            file=("scores.csv", "maps.npz", "pictures.npz", "bins.csv", "thresholds.csv", "timing.json"),
+        ),
+    priority: 2  # it trains
+    log:
+        "results/{profile}/{set}/logs/d3ad-seed{seed}.log",
+    params:
+        settings=lambda wildcards: chapter_settings(settings(wildcards.profile), "d3ad", (*NETWORK, "features", "feature_step")),
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m radarlib d3ad {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule ran:
+    message: "RAN: {wildcards.set}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        data="results/{profile}/{set}/images.npz",
+        model="results/{profile}/{set}/seed{seed}/models/gaussian/model.safetensors",
+        code=code("ran_study"),
+    output:
+        expand(
+            "results/{{profile}}/{{set}}/seed{{seed}}/ran/{file}",
+            file=("scores.csv", "maps.npz", "estimates.npz", "gradient.npz"),
+        ),
+    log:
+        "results/{profile}/{set}/logs/ran-seed{seed}.log",
+    params:
+        settings=lambda wildcards: chapter_settings(settings(wildcards.profile), "ran", ("reconstruction", "features")),
+        out=lambda wildcards, output: str(Path(output[0]).parent),
+        model=lambda wildcards, input: str(Path(input.model).parent),
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m radarlib ran {input.data} --model {params.model} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 

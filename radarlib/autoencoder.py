@@ -75,5 +75,5 @@ def fit(images: Sequence[np.ndarray], options: dict, seed: int, path: Path, devi
         net.shift.copy_(z.mean((0, 2, 3), keepdim=True))
         net.scale.copy_(z.std((0, 2, 3), keepdim=True).clamp(min=1e-6))
     write_bytes(path, save({name: tensor.cpu().contiguous() for name, tensor in net.state_dict().items()}))
-    write_json(facts, {"identity": identity, "mse": float(loss)})
+    write_json(facts, {"identity": identity, "mse": loss.item()})
     return net.eval()

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from radarlib import claims_noise, claims_radar, claims_rddpm
+from radarlib import claims_d3ad, claims_noise, claims_radar, claims_rddpm
 from radarlib.evidence import Evidence
 
-CLAIMS = {"RADAR": claims_radar.CLAIMS, "RDDPM": claims_rddpm.CLAIMS, "noise study": claims_noise.CLAIMS}
+CLAIMS = {
+    "RADAR": claims_radar.CLAIMS, "RDDPM": claims_rddpm.CLAIMS, "noise study": claims_noise.CLAIMS, "D3AD": claims_d3ad.CLAIMS,
+    "RAN": claims_d3ad.RAN_CLAIMS,
+}  # fmt: skip
 """The claims of each paper."""
 
 

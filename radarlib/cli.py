@@ -133,6 +133,24 @@ def _noise_study(args: argparse.Namespace) -> int:
     return 0
 
 
+def _d3ad(args: argparse.Namespace) -> int:
+    from radarlib.d3ad_study import study_latents
+    from radarlib.datasets import ImageSet
+
+    study_latents(ImageSet.load(args.data), args.settings, args.seed, args.out, args.label)
+    return 0
+
+
+def _ran(args: argparse.Namespace) -> int:
+    from radarlib.datasets import ImageSet
+    from radarlib.denoiser import Denoiser
+    from radarlib.ran_study import study_steps
+
+    denoiser = Denoiser.load(args.model, args.settings["compute"]["device"])
+    study_steps(ImageSet.load(args.data), denoiser, args.settings, args.seed, args.out, args.label)
+    return 0
+
+
 def _cost(args: argparse.Namespace) -> int:
     from radarlib.cost import measure
     from radarlib.datasets import ImageSet
@@ -210,6 +228,8 @@ def _for_the_workflow(command: Command) -> None:
             "Workflow step: train on unclean data in every way of RDDPM, and see what becomes of each method.",
         ),
         ("noise_study", _noise_study, "Workflow step: reconstruct with three kinds of noise."),
+        ("d3ad", _d3ad, "Workflow step: D3AD in every variant, and methods on features."),
+        ("ran", _ran, "Workflow step: errors at intermediate steps, in pixels and in features."),
         ("cost", _cost, "Workflow step: time every method in one run."),
     ):
         step = command(name, run, text)
@@ -228,6 +248,8 @@ def _for_the_workflow(command: Command) -> None:
             step.add_argument("--seed", type=int, default=0)
         if name in ("ablate", "cost"):
             step.add_argument("--model", type=Path, nargs="+", required=True, help="directories of trained models")
+        if name == "ran":
+            step.add_argument("--model", type=Path, required=True, help="directory of the trained model")
         if name == "robust":
             step.add_argument("--leave-out", action="store_true", help="pass over a set that does not suit the chapter")
             step.add_argument(

@@ -8,29 +8,45 @@ from functools import cache
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 
+from radarlib.artifacts import read_json
 from radarlib.chapters import chapter_seeds, chapter_sets
-from radarlib.d3ad_study import DIC, OMEGAS, STATIC, Variant
+from radarlib.d3ad import disturb
+from radarlib.d3ad_study import D3AD, GUIDED, NOISED, OMEGAS, STATIC, Variant
+from radarlib.d3ad_system import network_settings
 from radarlib.datasets import GOOD, ImageSet
-from radarlib.detection import auroc_row
-from radarlib.exhibits import first_of_each_defect, pixel_rows
+from radarlib.detection import auroc_row, detection_table
+from radarlib.diffusion import Schedule
+from radarlib.exhibits import Example, examples, first_of_each_defect, pixel_rows, pixel_table
 from radarlib.metrics import pixel_histograms
 from radarlib.roles import resized
+from radarlib.runtime import image_generator
 from radarlib.study import Study
 from radarlib.tables import beside, wide
 
 METRICS = {"auroc": "I-AUROC", "pro": "PRO", "pixel_auroc": "P-AUROC"}
-D3AD = Variant().name
+STEP = "one step on features"
 METHODS = {
-    D3AD: "D3AD", "step": "one step on features", "patchcore": "PatchCore", "spade": "SPADE", "padim": "PaDiM",
-    Variant(trained=False).name: "control: untrained diffusion", "raw": "control: mean of the image",
+    D3AD.name: "D3AD", Variant(guidance=GUIDED).name: "D3AD, guided", "step": STEP, "patchcore": "PatchCore", "spade": "SPADE",
+    "padim": "PaDiM", Variant(trained=False).name: "control: untrained diffusion", "raw": "control: image's mean",
 }  # fmt: skip
-"""Rows of Table 1, by their names in the job's results."""
-POLICIES = {**{Variant(share).name: f"{share:.0%} of T_max" for share in STATIC}, D3AD: "dynamic"}
-ABLATION = {  # (downscaling, domain adaptation)
-    (False, False): Variant(omega=1.0, adapted=False), (True, False): Variant(adapted=False),
-    (False, True): Variant(omega=1.0), (True, True): Variant(),
+"""Rows of Table 1 by their names in the job's results."""
+POLICIES = {**{Variant(share).name: f"{share:.0%} of T_max" for share in STATIC}, D3AD.name: "dynamic"}
+PLAIN, SCALED_ONLY = Variant(omega=1.0, adapted=False), Variant(adapted=False)
+ABLATION = {
+    PLAIN.name: "noise, features as they are", SCALED_ONLY.name: "scaling, features as they are",
+    NOISED.name: "noise, adapted features", D3AD.name: "scaling, adapted features",
 }  # fmt: skip
+WITHOUT = {
+    "RD4AD": "trains a student of a network that needs a download", "RD++": "trains a student of a network that needs a download",
+    "DRAEM": "trains on textures that need a download", "SkipGANomaly": "an adversarial network, left out",
+    "SimpleNet": "trains a discriminator on features, left out", "FastFlow": "a normalising flow, left out",
+    "CFA": "adapts features by metric learning, left out", "DDAD": "its guidance runs here: the row D3AD, guided",
+}  # fmt: skip
+"""Why a method whose printed values are shown is not run here."""
+PRINTED = "printed: "  # before the name of a set that only the paper has
+BENCHMARKS = {"d3ad_table1": "VisA", "d3ad_table2": "BTAD", "d3ad_table7": "MVTec AD"}
 
 
 def sets(study: Study) -> list[str]:
@@ -39,6 +55,15 @@ def sets(study: Study) -> list[str]:
 
 def seeds(study: Study) -> list[int]:
     return chapter_seeds(study.settings, "d3ad")
+
+
+def setup(study: Study) -> str:
+    """How the chapter's numbers were made, for captions."""
+    options, n = study.settings["d3ad"], len(seeds(study))
+    return (
+        f"{n} seed{'s' if n > 1 else ''}; images at {options['image_size']} px; {study.settings['features']['extractor'].replace('_', ' ')};"
+        f" T_max {options['t_max']}; [bootstrap {study.settings['evidence']['level']:.0%} interval over test images]"
+    )
 
 
 @cache
@@ -53,42 +78,247 @@ def _table(study: Study, name: str, file: str) -> pd.DataFrame:
     return pd.concat(parts).join(study.data(name).index["defect"], on="position")
 
 
-@cache
-def maps(study: Study, name: str, method: str, seed: int) -> np.ndarray:
-    """Of the test images, at the size of the chapter's images: (n, S, S) float32."""
-    with np.load(study.path(name, f"seed{seed}", "d3ad", "maps.npz")) as found:
-        kept = found[method].astype(np.float32)
+def _kept(study: Study, name: str, file: str, method: str, seed: int) -> np.ndarray:
+    """What the job left of a method, of the test images in the order of the index."""
+    with np.load(study.path(name, f"seed{seed}", "d3ad", file)) as found:
+        return found[method]
+
+
+def maps(study: Study, name: str, method: str, seed: int) -> list[np.ndarray]:
+    """Of the test images, at the size of the chapter's images: (S, S) float32 each."""
     side = study.settings["d3ad"]["image_size"]
-    return np.stack([cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) for m in kept])
+    kept = _kept(study, name, "maps.npz", method, seed).astype(np.float32)
+    return [cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) for m in kept]
 
 
 @cache
 def rows(study: Study, name: str, method: str) -> tuple[dict, ...]:
-    """I-AUROC, PRO and P-AUROC of a method on a set; the pixel level where a defect has a mask."""
+    """I-AUROC, PRO and P-AUROC of one of the job's results on a set; the pixel level where a defect has a mask."""
     scores = _table(study, name, "scores.csv")
     found = [auroc_row(study, scores[scores["method"] == method])[0]]
     data = images(study, name)
     masks = [data.masks[i] for i in data.where("test")]
-    known = [k for k, m in enumerate(masks) if m is not None]
-    chosen = [m for m in masks if m is not None]
-    defective = np.array([m.any() for m in chosen])
+    known = [m for m in masks if m is not None]
+    defective = np.array([m.any() for m in known])
     if defective.any():
-        runs = [pixel_histograms(list(maps(study, name, method, seed)[known]), chosen) for seed in seeds(study)]
-        found += [
-            {**row, "seeds": len(runs)}
-            for row in pixel_rows(runs, defective, study.settings["evidence"])
-            if row["metric"] in METRICS
-        ]
+        runs = []
+        for seed in seeds(study):
+            some = [m for m, mask in zip(maps(study, name, method, seed), masks, strict=True) if mask is not None]
+            runs.append(pixel_histograms(some, known))
+        for row in pixel_rows(runs, defective, study.settings["evidence"]):
+            if row["metric"] in METRICS:
+                found.append({**row, "seeds": len(runs)})
     return tuple(found)
 
 
-def compared(study: Study, chosen: dict[str, str], key: str) -> pd.DataFrame:
-    """The metrics of the job's results `chosen`, labelled in a column `key`."""
-    return pd.DataFrame(
-        [
-            {"set": name, key: label, **row}
-            for name in sets(study)
-            for method, label in chosen.items()
-            for row in rows(study, name, method)
-        ]
+def _compared(study: Study, chosen: dict[str, str], key: str) -> pd.DataFrame:
+    """The metrics of the job's results `chosen`, by their names in the column `key`."""
+    found = [
+        {"set": name, key: method, **row}
+        for name in sets(study)
+        for method in chosen
+        for row in rows(study, name, method)
+    ]
+    return pd.DataFrame(found)
+
+
+def _of_radar(study: Study, name: str) -> list[dict]:
+    """RADAR's own rows: its classifier's score, its map S at the images' own size."""
+    detected = detection_table(study, ("radar",)).query("set == @name and metric == 'auroc'")
+    pixels = pixel_table(study, name).query("metric in @METRICS")
+    return [
+        {"set": name, "method": "RADAR", "metric": row.metric, "ours": row.ours, "low": row.low, "high": row.high, "seeds": len(study.seeds)}
+        for row in pd.concat([detected, pixels]).itertuples()
+    ]  # fmt: skip
+
+
+def image_pro(study: Study) -> pd.DataFrame:
+    """`d3ad_table1_image_pro`: I-AUROC, PRO and P-AUROC by set and method, with what the paper prints of MVTec AD's categories
+    beside the surfaces that stand in for them, and below all its averages; `not_run` says why a method has no value of ours."""
+    table = _compared(study, METHODS, "method").replace({"method": METHODS})
+    table = pd.concat([pd.DataFrame([row for name in sets(study) for row in _of_radar(study, name)]), table])
+    keys = ["set", "method", "metric"]
+    paper = study.paper_values("d3ad_table7").drop_duplicates(keys)
+    parts = [beside(table, paper.set_index(keys)["value"])]
+    for file, benchmark in BENCHMARKS.items():
+        average = study.paper_values(file).query("set == 'average'").rename(columns={"value": "paper"})
+        parts.append(average.assign(set=f"{PRINTED}{benchmark}"))
+    found = pd.concat(parts, ignore_index=True)
+    return found.assign(
+        not_run=[WITHOUT.get(m, "") if pd.isna(v) else "" for m, v in zip(found["method"], found["ours"], strict=True)]
     )
+
+
+def dynamic(study: Study) -> pd.DataFrame:
+    """`d3ad_table5_dynamic`: dynamic conditioning against shares of T_max; the paper's values are of VisA."""
+    table = _compared(study, POLICIES, "policy")
+    names = {"dic": D3AD.name, **{f"static{round(100 * share)}": Variant(share).name for share in STATIC}}
+    paper = study.paper_values("d3ad_table5").replace({"policy": names}).set_index(["policy", "metric"])["value"]
+    return beside(table, paper).replace({"policy": POLICIES})
+
+
+def ablation(study: Study) -> pd.DataFrame:
+    """`d3ad_table6_ablation`: scaling without noise, and domain adaptation, each with and without; the paper's are of VisA."""
+    table = _compared(study, ABLATION, "variant")
+    printed = study.paper_values("d3ad_table6")
+    names = {
+        (False, False): PLAIN.name,
+        (True, False): SCALED_ONLY.name,
+        (False, True): NOISED.name,
+        (True, True): D3AD.name,
+    }
+    printed["variant"] = [names[key] for key in zip(printed["downscaling"], printed["adaptation"], strict=True)]
+    return beside(table, printed.set_index(["variant", "metric"])["value"]).replace({"variant": ABLATION})
+
+
+def omega(study: Study) -> pd.DataFrame:
+    """`d3ad_fig13_omega`: the metrics by ω, the share of the noise (Eq. 12)."""
+    names = {Variant(omega=value).name: value for value in OMEGAS}
+    return _compared(study, dict.fromkeys(names, ""), "omega").replace({"omega": names}).astype({"omega": float})
+
+
+def speed(study: Study) -> pd.DataFrame:
+    """`d3ad_table9_speed`: seconds per image by set and method, measured in the job that made the maps, one image at a time."""
+    found = []
+    for name in sets(study):
+        for method, seconds in read_json(study.path(name, f"seed{seeds(study)[0]}", "d3ad", "timing.json")).items():
+            found.append({"set": name, "method": METHODS[method], "seconds": seconds})
+    return pd.DataFrame(found)
+
+
+def speed_printed(study: Study) -> pd.DataFrame:
+    """What the paper prints of its own machine, a row per method, and why one is not run here."""
+    table = study.paper_values("d3ad_table9").rename(columns={"seconds": "paper"})
+    return table.assign(not_run=table["method"].map(WITHOUT).fillna(""))
+
+
+def bins(study: Study) -> pd.DataFrame:
+    """`d3ad_fig5_bins`: of every training and test image its distance to normal images, bin and T̂, first seed."""
+    parts = []
+    for name in sets(study):
+        table = _table(study, name, "bins.csv").query("seed == @seeds(@study)[0]")
+        kind = np.where(
+            table["split"] == "train", "training", np.where(table["defect"] == GOOD, "test, normal", "test, defective")
+        )
+        parts.append(table.assign(set=name, images=kind)[["set", "images", "position", "distance", "bin", "steps"]])
+    return pd.concat(parts, ignore_index=True)
+
+
+def bins_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Images per bin, by set and kind of image."""
+    counts = table.pivot_table(index=["set", "images"], columns="bin", values="position", aggfunc="count", sort=False)
+    return counts[sorted(counts.columns)].fillna(0).astype(int).reset_index()
+
+
+Masked = tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]
+"""Title, image, mask, and predicted masks by policy."""
+
+
+def masks(study: Study) -> tuple[list[Masked], pd.DataFrame]:
+    """Fig. 6: predicted masks of defective images by policy: where the map exceeds nearly all of its values on normal images.
+
+    Returns them, and by image and policy the overlap with the mask (intersection over union).
+    """
+    shown, found, seed, most = [], [], seeds(study)[0], max(1, 6 // len(sets(study)))
+    for name in sets(study):
+        data, limits = images(study, name), pd.read_csv(study.path(name, f"seed{seed}", "d3ad", "thresholds.csv"))
+        limit = limits.set_index("method")["threshold"]
+        place = {i: k for k, i in enumerate(data.where("test"))}
+        every = {method: maps(study, name, method, seed) for method in POLICIES}
+        for i in first_of_each_defect(data, most):
+            defect, kind = data.masks[i], data.index["defect"][i]
+            if defect is None:
+                continue
+            own = {label: every[method][place[i]] > limit[method] for method, label in POLICIES.items()}
+            shown.append((f"{name}\n{kind}", data.images[i], defect, own))
+            for label, m in own.items():
+                overlap = (m & defect).sum() / max(1, (m | defect).sum())
+                found.append(
+                    {
+                        "set": name,
+                        "defect": kind,
+                        "policy": label,
+                        "overlap": overlap,
+                        "predicted": m.mean(),
+                        "defective": defect.mean(),
+                    }
+                )
+    return shown, pd.DataFrame(found, columns=["set", "defect", "policy", "overlap", "predicted", "defective"])
+
+
+TIMES = (0, 40, 80, 160, 240, 320, 400)  # of Fig. 10
+
+
+def disturbances(study: Study) -> tuple[dict[str, dict[str, list[tuple[int, np.ndarray]]]], pd.DataFrame]:
+    """Fig. 10: an image of each set forward with noise, and only scaled, in pixel space; by set, way and time.
+
+    With them, the correlation of x_t with x_0 and its standard deviation.
+    """
+    schedule, shown, found = Schedule(**network_settings(study.settings)["diffusion"]), {}, []
+    for name in sets(study):
+        data = images(study, name)
+        image = data.images[first_of_each_defect(data, 1)[0]]
+        x_0 = torch.from_numpy(image)
+        noise = torch.randn(x_0.shape, generator=image_generator(image, 0))
+        shown[name] = {}
+        for way, share in (("noised", 1.0), ("scaled", 0.0)):
+            states = [(t, disturb(x_0, t, share, noise, schedule).numpy()) for t in TIMES]
+            shown[name][way] = states
+            for t, x in states:
+                correlation = np.corrcoef(x.ravel(), image.ravel())[0, 1]
+                found.append({"set": name, "way": way, "t": t, "correlation": correlation, "sd": x.std()})
+    return shown, pd.DataFrame(found)
+
+
+def reconstructions(study: Study) -> list[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
+    """Fig. 14: defective images and x̂_0 of them with and without noise, and with the fixed steps: title, image, by label (S, S)."""
+    labels = {**POLICIES, NOISED.name: "dynamic, noised"}
+    shown, seed = [], seeds(study)[0]
+    for name in sets(study):
+        data = images(study, name)
+        place = {i: k for k, i in enumerate(data.where("test"))}
+        every = {label: _kept(study, name, "pictures.npz", method, seed) for method, label in labels.items()}
+        for i in first_of_each_defect(data, max(1, 6 // len(sets(study)))):
+            own = {label: kept[place[i]] / 127.5 - 1 for label, kept in every.items()}
+            shown.append((f"{name}\n{data.index['defect'][i]}", data.images[i], own))
+    return shown
+
+
+def feature_maps(study: Study) -> tuple[list[Example], pd.DataFrame]:
+    """Beyond the paper: the map of the one step on features beside RADAR's and D3AD's, at the size of the chapter."""
+    seed = seeds(study)[0]
+
+    def of(name: str) -> dict[str, list[np.ndarray]]:
+        side = study.settings["d3ad"]["image_size"]
+        radar = [
+            cv2.resize(m.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+            for m in study.maps(name, "radar", seed)
+        ]
+        return {"RADAR": radar, "D3AD": maps(study, name, D3AD.name, seed), STEP: maps(study, name, "step", seed)}
+
+    return examples(study, sets(study), of, images)
+
+
+def shown(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """A table of this chapter as people read it: a column per metric."""
+    found = wide(table, keys, "metric", METRICS, more=1)
+    return found[[*keys, *(label for label in METRICS.values() if label in found)]]
+
+
+def findings(table: pd.DataFrame) -> list[str]:
+    """One computed line per set of `image_pro`: the highest method, and how the one step on features stands to RADAR."""
+    lines = []
+    for name, part in table[table["metric"] == "auroc"].dropna(subset="ours").groupby("set", sort=False):
+        found = part.set_index("method")
+        best, step, radar = found["ours"].idxmax(), found.loc[STEP], found.loc["RADAR"]
+        relation = (
+            "above"
+            if step["low"] > radar["high"]
+            else "below"
+            if step["high"] < radar["low"]
+            else "not clearly apart from"
+        )
+        lines.append(
+            f"{name}: {best} is highest (I-AUROC {found.loc[best, 'ours']:.2f}); the {STEP} ({step['ours']:.2f}) is {relation} RADAR ({radar['ours']:.2f})"
+        )
+    return lines

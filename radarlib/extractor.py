@@ -20,12 +20,12 @@ from radarlib.errors import UserError
 from radarlib.resnet34 import ResNet34
 from radarlib.runtime import resolve_device
 
-SIDE, GRID = 224, 28  # px that the networks were trained for; locations per side that features are given on
+FACTOR = 8  # px of the input for one of the locations that features are given on, along each side
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours, for ResNet
 
 
 class EfficientNetLite0(nn.Module):
-    """The last blocks at 28 × 28 (40 channels) and at 14 × 14 (112 channels); intensities in [-1, 1]."""
+    """The last blocks at an eighth (40 channels) and at a sixteenth of the side (112 channels); intensities in [-1, 1]."""
 
     blocks = (4, 10)
 
@@ -48,7 +48,7 @@ class EfficientNetLite0(nn.Module):
 
 
 class ResNet34Features(nn.Module):
-    """Layers 2 (128 channels at 28 × 28) and 3 (256 at 14 × 14), as in D3AD §7.1."""
+    """Layers 2 (128 channels at an eighth of the side) and 3 (256 at a sixteenth), as in D3AD §7.1."""
 
     def __init__(self, weights: str | None):
         super().__init__()
@@ -74,22 +74,22 @@ class Extractor:
     """Local features of gray images, in float32. `options` is the section `features` of a configuration."""
 
     def __init__(self, options: dict, device: str = "auto"):
-        self.device = resolve_device(device)
+        self.device, self.side, self.grid = resolve_device(device), options["side"], options["side"] // FACTOR
         resnet = options["extractor"] == "resnet34"
         self.net = (ResNet34Features(options["weights"]) if resnet else EfficientNetLite0()).to(self.device).eval()
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """(N, 1, H, W) in [-1, 1] of any size → feature maps (N, C_j, H_j, W_j) of the two blocks; differentiable."""
-        x = F.interpolate(x.to(self.device), (SIDE, SIDE), mode="bilinear", antialias=True)
-        return self.net(x.expand(-1, 3, SIDE, SIDE))
+        x = F.interpolate(x.to(self.device), (self.side, self.side), mode="bilinear", antialias=True)
+        return self.net(x.expand(-1, 3, self.side, self.side))
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:
-        """(H, W) float32 in [-1, 1] of any size → (GRID², C) features, each the mean of its 3 × 3 neighbourhood."""
+        """(H, W) float32 in [-1, 1] of any size → (grid², C) features, each the mean of its 3 × 3 neighbourhood."""
         parts = []
         for found in self.maps(torch.from_numpy(image)[None, None]):
             mean = F.avg_pool2d(found, 3, stride=1, padding=1, count_include_pad=False)
-            parts.append(F.interpolate(mean, (GRID, GRID), mode="bilinear"))
+            parts.append(F.interpolate(mean, (self.grid, self.grid), mode="bilinear"))
         return torch.cat(parts, 1)[0].flatten(1).T.cpu().numpy()
 
     def copied(self) -> Extractor:

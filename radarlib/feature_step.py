@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from radarlib.datasets import drawn
+from radarlib.extractor import Extractor
 from radarlib.neighbours import highest
 from radarlib.runtime import progress
 
@@ -32,7 +35,7 @@ class Whitening:
         return cls(mean, (vectors / np.sqrt(np.maximum(values, floor * values.max()))).astype(np.float32))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return (features - self.mean) @ self.matrix
+        return ((features - self.mean) @ self.matrix).astype(np.float32)
 
 
 class Predictor(nn.Module):
@@ -55,10 +58,11 @@ class FeatureStep:
     sigma: float
 
 
-def fit(features: Sequence[np.ndarray], options: dict, seed: int, label: str = "feature step") -> FeatureStep:
-    """Train on the features of normal images, each (locations, C). options : sigma (√(1 − ᾱ)), width, steps, batch, lr."""
-    whitening = Whitening.fit(np.concatenate(features))
-    data = torch.from_numpy(whitening(np.concatenate(features)).astype(np.float32))
+def train(features: Sequence[np.ndarray], options: dict, seed: int, label: str = "feature step") -> FeatureStep:
+    """Train on the features of normal images, each (locations, C). options : the section `feature_step` of a configuration."""
+    every = np.concatenate(features)
+    whitening = Whitening.fit(every)
+    data = torch.from_numpy(whitening(every))
     torch.manual_seed(seed)
     net, generator = Predictor(data.shape[1], options["width"]), torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(net.parameters(), lr=options["lr"], fused=True)
@@ -76,8 +80,27 @@ def fit(features: Sequence[np.ndarray], options: dict, seed: int, label: str = "
 
 
 @torch.inference_mode()
-def score(features: np.ndarray, model: FeatureStep) -> tuple[np.ndarray, float]:
+def predict(features: np.ndarray, model: FeatureStep) -> tuple[np.ndarray, float]:
     """The norm of the predicted noise at each location, (locations,), and the image's score, the mean of the highest."""
-    x = torch.from_numpy(model.whitening(features).astype(np.float32)) * (1 - model.sigma**2) ** 0.5
+    x = torch.from_numpy(model.whitening(features)) * (1 - model.sigma**2) ** 0.5
     found = model.net(x).norm(dim=1).numpy()
     return found, highest(found)
+
+
+def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> tuple[Extractor, FeatureStep]:
+    """What `score` needs, from normal images of any size, (H, W) float32 in [-1, 1]."""
+    extractor, options = Extractor(settings["features"], settings["compute"]["device"]), settings["feature_step"]
+    some = drawn(np.arange(len(images)), options["images"], seed)
+    features = [extractor.embed(images[i]) for i in progress(some, desc="features", unit="image")]
+    return extractor, train(features, options, seed)
+
+
+def score(
+    image: np.ndarray, model: tuple[Extractor, FeatureStep], settings: dict, seed: int
+) -> tuple[np.ndarray, dict[str, float]]:
+    """The map of an image, at its size, and two features as RADAR's: of all locations the root mean square, of the highest the mean."""
+    extractor, step = model
+    found, local = predict(extractor.embed(image), step)
+    height, width = image.shape
+    grid = cv2.resize(found.reshape(extractor.grid, extractor.grid), (width, height), interpolation=cv2.INTER_LINEAR)
+    return grid, {"global": float(np.sqrt((found**2).mean())), "local": local}

@@ -80,6 +80,7 @@ METHODS = {
     "radar": Method("RADAR", "radar:score", ("radar",), "gaussian"),
     "radar-simplex": Method("RADAR, simplex noise", "radar:score", ("radar",), "simplex"),
     "radar-mixture": Method("RADAR, mixture noise", "radar:score", ("radar",), "mixture"),
+    "radar-features": Method("one step on features", "feature_step:score", ("feature_step", "features"), "fit"),
     "ddpm": Method("DDPM", "reconstruct:score", ("reconstruction",), "gaussian"),
     "anoddpm": Method("AnoDDPM", "reconstruct:score", ("reconstruction",), "simplex"),
     "diffusionad": Method("DiffusionAD", "reconstruct:score_one_step", ("reconstruction", "diffusionad"), "gaussian"),

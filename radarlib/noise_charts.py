@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from radarlib.charts import STYLES
+from radarlib.exhibits import Example
 from radarlib.figures import ANOMALOUS, HEAT, WIDTH, show_image
-from radarlib.noise_exhibits import LABELS, Example
+from radarlib.noise_exhibits import LABELS
 
 FLOOR = 1e-5  # of the power that is drawn: below lies what the window leaks
 

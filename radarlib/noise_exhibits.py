@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from radarlib.chapters import chapter_seeds, chapter_sets
 from radarlib.datasets import ImageSet
 from radarlib.detection import auroc_row
-from radarlib.exhibits import first_of_each_defect, pixel_rows
+from radarlib.exhibits import Example, examples, pixel_rows
 from radarlib.metrics import pixel_histograms
 from radarlib.noise_study import BACK, CONTROLS, FILTER, START, mask
 from radarlib.roles import resized
@@ -245,16 +245,12 @@ def chains(study: Study, name: str) -> dict[str, list[tuple[str, np.ndarray]]]:
         }  # fmt: skip
 
 
-Example = tuple[str, np.ndarray, np.ndarray | None, dict[str, np.ndarray]]
-"""Title, image, mask, and maps by label."""
-
-
 def samples(study: Study) -> tuple[list[Example], pd.DataFrame]:
     """Fig. 2: the first defective images of each set, six in all or one a set, and what each noise's mask M shows of them.
 
     Returns them with √M by noise, and per image and noise the mean of √M on the defect and elsewhere.
     """
-    return _examples(study, lambda name: {
+    return examples(study, sets(study), lambda name: {
         LABELS[noise]: [mask(e, FILTER[noise]) ** 0.5 for e in errors(study, name, noise, seeds(study)[0])] for noise in FILTER
     }, images)  # fmt: skip
 
@@ -262,33 +258,12 @@ def samples(study: Study) -> tuple[list[Example], pd.DataFrame]:
 def radar_maps(study: Study) -> tuple[list[Example], pd.DataFrame]:
     """RADAR's map S of the same images with a network trained on each noise, at the images' own size."""
     seed = seeds(study)[0]
-    return _examples(
-        study, lambda name: {label: study.maps(name, method, seed) for method, label in RADARS.items()}, Study.data
+    return examples(
+        study,
+        sets(study),
+        lambda name: {label: study.maps(name, method, seed) for method, label in RADARS.items()},
+        Study.data,
     )
-
-
-def _examples(
-    study: Study, maps_of: Callable[[str], dict[str, list[np.ndarray]]], data_of: Callable[[Study, str], ImageSet]
-) -> tuple[list[Example], pd.DataFrame]:
-    """The first defective images of each set, with the maps that `maps_of` a set gives of its test images."""
-    examples, rows = [], []
-    most = max(1, 6 // len(sets(study)))
-    for name in sets(study):
-        data = data_of(study, name)
-        place = {i: k for k, i in enumerate(data.where("test"))}
-        found = maps_of(name)
-        for i in first_of_each_defect(data, most):
-            maps = {label: each[place[i]].astype(np.float32) for label, each in found.items()}
-            defect, kind = data.masks[i], data.index["defect"][i]
-            examples.append((f"{name}\n{kind}", data.images[i], defect, maps))
-            if defect is None:
-                continue
-            for label, m in maps.items():
-                for region, where in (("defect", defect), ("normal", ~defect)):
-                    rows.append(
-                        {"set": name, "defect": kind, "noise": label, "region": region, "mean": m[where].mean()}
-                    )
-    return examples, pd.DataFrame(rows, columns=["set", "defect", "noise", "region", "mean"])
 
 
 def findings(study: Study, table: pd.DataFrame) -> list[str]:

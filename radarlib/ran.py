@@ -48,7 +48,7 @@ def errors(image: np.ndarray, found: np.ndarray, extractor: Extractor) -> dict[s
     with torch.inference_mode():
         maps = extractor.maps(torch.from_numpy(np.stack([image, *found]))[:, None])
         ours = [m[:1].expand(len(found), -1, -1, -1) for m in maps]
-        distance = cosine_map(ours, [m[1:] for m in maps], 28)[:, None]
+        distance = cosine_map(ours, [m[1:] for m in maps], extractor.grid)[:, None]
     feature = F.interpolate(distance, (height, width), mode="bilinear")[:, 0]
     return {"pixel": (found - image) ** 2, "feature": feature.cpu().numpy()}
 
@@ -74,7 +74,7 @@ def to_normality(
     x, path = torch.from_numpy(image)[None, None].clone(), []
     for _ in range(steps):
         noisy = (x + sigma * torch.randn((copies, 1, *image.shape), generator=generator)).requires_grad_()
-        loss = cosine_map(extractor.maps(noisy), [t.expand(copies, -1, -1, -1) for t in target], 28).sum()
+        loss = cosine_map(extractor.maps(noisy), [t.expand(copies, -1, -1, -1) for t in target], extractor.grid).sum()
         (gradient,) = torch.autograd.grad(loss, noisy)
         mean = gradient.mean(0, keepdim=True)
         x = (x - rate * mean / mean.abs().max().clamp(min=1e-12)).clamp(-1, 1)

@@ -78,7 +78,7 @@ def _without_denoiser(
     """(method, share, score) of the methods of FIXED and of the nearest neighbours, each fitted on the unclean images."""
     if not shares:
         return
-    extractor = Extractor(settings["compute"]["device"])
+    extractor = Extractor(settings["features"], settings["compute"]["device"])
     embedded = {i: extractor.embed(images[i]) for i in {*dealt.normals, *dealt.donors, *dealt.judged}}
     own = merge(
         settings,

@@ -176,7 +176,7 @@ def test_nearest_neighbours_find_what_is_far_and_leave_an_image_itself_out():
 
 
 def test_the_extractor_takes_any_size_and_sees_where_something_is():
-    extractor = Extractor("cpu")
+    extractor = Extractor({"extractor": "efficientnet_lite0", "side": 224, "weights": None}, "cpu")
     image = np.zeros((100, 140), np.float32)
     plain = extractor.embed(image)
     assert plain.shape == (28 * 28, 152) and plain.dtype == np.float32
