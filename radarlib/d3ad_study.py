@@ -49,13 +49,12 @@ SHOWN = (D3AD, *(Variant(share) for share in STATIC), NOISED)
 """Variants whose reconstructions and thresholds are kept, for the figures."""
 
 
-def variants(guidance: float) -> list[Variant]:
-    """Every variant that an exhibit shows. guidance : η of all but the guided one."""
-    plain = [
+def variants() -> list[Variant]:
+    """Every variant that an exhibit shows."""
+    return [
         *SHOWN, *(Variant(omega=omega) for omega in OMEGAS[1:-1]), Variant(adapted=False), Variant(omega=1.0, adapted=False),
-        Variant(trained=False),
+        Variant(trained=False), Variant(guidance=GUIDED),
     ]  # fmt: skip
-    return [*plain, Variant(guidance=GUIDED)]
 
 
 Scored = tuple[np.ndarray, float]
@@ -159,7 +158,7 @@ def study_latents(data: ImageSet, settings: dict, seed: int, out: Path, label: s
         maps[name] = found.astype(np.float16)
         rows.extend((i, name, float(value)) for i, value in zip(test, scores, strict=True))
 
-    for variant in progress(variants(options["guidance"]), desc=f"{label}: variants", unit="variant"):
+    for variant in progress(variants(), desc=f"{label}: variants", unit="variant"):
         found, pictured = study.run(variant, "test")
         keep(variant.name, found, (m.max() for m in found))
         if variant in SHOWN:

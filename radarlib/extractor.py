@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ class ResNet34Features(nn.Module):
         self.net = ResNet34()
         try:
             self.net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        except (RuntimeError, KeyError, ValueError, EOFError) as error:
+        except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
             raise UserError(
                 f"{weights}: not the weights of torchvision's ResNet-34 ({str(error).splitlines()[0]})"
             ) from None

@@ -39,9 +39,18 @@ EXHIBITS = {
     **dict.fromkeys(
         (
             "radar_fig8_contamination", "radar_conformal", "radar_ablation", "rddpm_fig4_delta", "rddpm_fig5_contamination",
-            "unclean_radar", "unclean_practice", "noise_surfaces",
+            "unclean_radar", "unclean_practice", "noise_surfaces", "d3ad_fig13_omega",
         ),
         CHART,
+    ),
+    **dict.fromkeys(("d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation", "ran_table_steps_spaces"), ("csv", "md", "tex")),
+    "d3ad_table9_speed": ("csv", "md", "tex", "measured.json"),
+    **dict.fromkeys(
+        (
+            "d3ad_fig5_bins", "d3ad_fig6_masks", "d3ad_fig10_noising_scaling", "d3ad_feature_maps", "ran_fig_reconstructions",
+            "ran_fig_gradient",
+        ),
+        ("pdf", "png", "csv"),
     ),
 }  # fmt: skip
 
