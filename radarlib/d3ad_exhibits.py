@@ -254,7 +254,8 @@ def disturbances(study: Study) -> tuple[dict[str, dict[str, list[tuple[int, np.n
 
     With them, the correlation of x_t with x_0 and its standard deviation.
     """
-    schedule, shown, found = Schedule(**network_settings(study.settings)["diffusion"]), {}, []
+    schedule, found = Schedule(**network_settings(study.settings)["diffusion"]), []
+    shown: dict[str, dict[str, list[tuple[int, np.ndarray]]]] = {}
     for name in sets(study):
         data = images(study, name)
         image = data.images[first_of_each_defect(data, 1)[0]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +111,8 @@ class Study:
 def picture(x: np.ndarray) -> np.ndarray:
     """An image in [-1, 1] as it is kept: uint8, square, at most PICTURE px wide."""
     side = min(PICTURE, *x.shape)
-    return np.uint8(np.round((cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA) + 1) * 127.5))
+    small = cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA)
+    return np.round((small + 1) * 127.5).astype(np.uint8)
 
 
 def _seconds(images: Sequence[np.ndarray], run: Callable[[np.ndarray], object]) -> float:
@@ -134,6 +135,22 @@ def _end_to_end(system: System, image: np.ndarray) -> None:
     system.maps(system.features([image], True), z_0, z_hat)
 
 
+class Results:
+    """Maps and scores of the test images by every method, as they come."""
+
+    def __init__(self, test: Sequence[int]):
+        self.test, self.rows = test, list[tuple[int, str, float]]()
+        self.maps: dict[str, np.ndarray] = {}
+
+    def add(self, name: str, maps: Sequence[np.ndarray], scores: Iterable[float]) -> None:
+        self.maps[name] = np.stack(maps).astype(np.float16)
+        self.rows += [(i, name, float(value)) for i, value in zip(self.test, scores, strict=True)]
+
+    def save(self, out: Path) -> None:
+        write_npz(out / "maps.npz", **self.maps)
+        write_csv(out / "scores.csv", pd.DataFrame(self.rows, columns=["position", "method", "score"]), 7)
+
+
 def study_latents(data: ImageSet, settings: dict, seed: int, out: Path, label: str = "d3ad") -> None:
     """Fit D3AD on the normal images of a set, and map every test image by every one of `variants` and by `on_features`.
 
@@ -147,44 +164,52 @@ def study_latents(data: ImageSet, settings: dict, seed: int, out: Path, label: s
     """
     options = settings["d3ad"]
     data = resized(data.blind(), options["image_size"])
-    train_images, test = data.train_images, data.where("test")
+    normal, test = data.train_images, data.where("test")
     images = [data.images[i] for i in test]
-    system = System(train_images, settings, seed, out, label)
-    study, rows, thresholds = Study(system, images), [], []
-    maps: dict[str, np.ndarray] = {}
-    pictures: dict[str, np.ndarray] = {}
-
-    def keep(name: str, found: np.ndarray, scores: Iterator[float]) -> None:
-        maps[name] = found.astype(np.float16)
-        rows.extend((i, name, float(value)) for i, value in zip(test, scores, strict=True))
-
+    system = System(normal, settings, seed, out, label)
+    results, study = Results(test), Study(system, images)
+    thresholds, pictures = [], {}
     for variant in progress(variants(), desc=f"{label}: variants", unit="variant"):
-        found, pictured = study.run(variant, "test")
-        keep(variant.name, found, (m.max() for m in found))
+        maps, pictured = study.run(variant, "test")
+        results.add(variant.name, list(maps), (m.max() for m in maps))
         if variant in SHOWN:
             pictures[variant.name] = pictured
-            normal, _ = study.run(variant, "normal")
-            thresholds.append((variant.name, float(np.quantile(normal, QUANTILE))))
-    raw = np.stack([cv2.resize((x - x.mean()) ** 2, (MAP, MAP), interpolation=cv2.INTER_AREA) for x in images])
-    keep("raw", raw, (m.max() for m in raw))
-    some = drawn(np.arange(len(train_images)), options["memory"], seed)
+            thresholds.append((variant.name, float(np.quantile(study.run(variant, "normal")[0], QUANTILE))))
+    raw = [cv2.resize((x - x.mean()) ** 2, (MAP, MAP), interpolation=cv2.INTER_AREA) for x in images]
+    results.add("raw", raw, (m.max() for m in raw))
+    seconds = _on_features(system, normal, images, settings, seed, label, results)
+    seconds[D3AD.name] = _seconds(images, lambda image: _end_to_end(system, image))
+    write_npz(out / "pictures.npz", **pictures)
+    write_csv(out / "thresholds.csv", pd.DataFrame(thresholds, columns=["method", "threshold"]), 7)
+    write_csv(out / "bins.csv", _bins(data, study), 7)
+    write_json(out / "timing.json", seconds)
+    results.save(out)
+
+
+def _on_features(
+    system: System, normal: Sequence[np.ndarray], images: Sequence[np.ndarray], settings: dict, seed: int, label: str, results: Results
+) -> dict[str, float]:  # fmt: skip
+    """Fit and run the methods on features; their seconds per image."""
     embed, grid = system.extractor.embed, system.extractor.grid
-    embedded = [embed(train_images[i]) for i in progress(some, desc=f"{label}: features", unit="image")]
+    some = drawn(np.arange(len(normal)), settings["d3ad"]["memory"], seed)
+    embedded = [embed(normal[i]) for i in progress(some, desc=f"{label}: features", unit="image")]
     fitted = on_features(embedded, settings, seed, label)
     seen = [embed(image) for image in images]
     for name, method in progress(fitted.items(), desc=f"{label}: methods on features", unit="method"):
         found = [method(x) for x in seen]
-        keep(name, np.stack([m.reshape(grid, grid) for m, _ in found]), (value for _, value in found))
-    seconds = {name: _seconds(images, lambda image, run=run: run(embed(image))) for name, run in fitted.items()}
-    seconds[D3AD.name] = _seconds(images, lambda image: _end_to_end(system, image))
-    edges = [("train", i, d) for i, d in zip(data.where("train"), system.distances, strict=True)]
-    edges += [("test", i, d) for i, d in zip(test, study.distances, strict=True)]
-    bins = pd.DataFrame(edges, columns=["split", "position", "distance"])
-    bins["bin"] = bins["distance"].map(system.conditioning.bin)
-    bins["steps"] = bins["distance"].map(lambda d: system.conditioning.steps(d, options["t_max"]))
-    write_npz(out / "maps.npz", **maps)
-    write_npz(out / "pictures.npz", **pictures)
-    write_csv(out / "thresholds.csv", pd.DataFrame(thresholds, columns=["method", "threshold"]), 7)
-    write_csv(out / "bins.csv", bins, 7)
-    write_json(out / "timing.json", seconds)
-    write_csv(out / "scores.csv", pd.DataFrame(rows, columns=["position", "method", "score"]), 7)
+        results.add(name, [m.reshape(grid, grid) for m, _ in found], (value for _, value in found))
+    return {name: _seconds(images, _after(embed, method)) for name, method in fitted.items()}
+
+
+def _after(embed: Callable, method: Callable) -> Callable[[np.ndarray], object]:
+    return lambda image: method(embed(image))
+
+
+def _bins(data: ImageSet, study: Study) -> pd.DataFrame:
+    conditioning = study.system.conditioning
+    rows = [("train", i, d) for i, d in zip(data.where("train"), study.system.distances, strict=True)]
+    rows += [("test", i, d) for i, d in zip(data.where("test"), study.distances, strict=True)]
+    table = pd.DataFrame(rows, columns=["split", "position", "distance"])
+    table["bin"] = table["distance"].map(conditioning.bin)
+    table["steps"] = table["distance"].map(lambda d: conditioning.steps(d, study.t_max))
+    return table

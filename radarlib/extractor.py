@@ -51,6 +51,9 @@ class EfficientNetLite0(nn.Module):
 class ResNet34Features(nn.Module):
     """Layers 2 (128 channels at an eighth of the side) and 3 (256 at a sixteenth), as in D3AD §7.1."""
 
+    mean: Tensor
+    sd: Tensor
+
     def __init__(self, weights: str | None):
         super().__init__()
         if weights is None or not Path(weights).is_file():
