@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from radarlib.conformal import RULES
 from radarlib.figures import WIDTH
-from radarlib.methods import METHODS
+from radarlib.methods import METHODS, label_of, table_rows
 from radarlib.methods import method as find_method
 from radarlib.oneclass import CLASSIFIERS
 
@@ -33,19 +33,20 @@ def detection_figure(table: pd.DataFrame) -> Figure:
     """Table II at a glance: F1 and AUROC with intervals, a row of panels per set, the paper's value as a star."""
     sets = list(dict.fromkeys(table["set"]))
     methods = list(dict.fromkeys(table["method"]))
+    entries = table_rows(methods)
     size = (WIDTH, 0.155 * len(methods) * len(sets) + 0.35 * len(sets) + 0.3)
     fig, axes = plt.subplots(len(sets), 2, figsize=size, squeeze=False, sharex=True, sharey=True)
     for row, name in zip(axes, sets, strict=True):
         for ax, metric in zip(row, ("f1", "auroc"), strict=True):
             part = table[(table["set"] == name) & (table["metric"] == metric)].set_index("method").reindex(methods)
             y = np.arange(len(methods))
-            colours = ["C1" if m == "radar" else "0.55" if METHODS[m].control else "C0" for m in methods]
+            colours = ["C1" if m == "radar" else "0.55" if entries[m].control else "C0" for m in methods]
             ax.hlines(y, part["low"], part["high"], color=colours, lw=1.5)
             ax.scatter(part["ours"], y, c=colours, s=14, zorder=3)
             ax.plot(part["paper"], y, "*", color="k", ms=6, mew=0)
             ax.axvline(0.5, color="0.8", lw=0.6, zorder=0)
             ax.set_title(f"{name.replace('_', ' ')}: {TITLES[metric]}")
-        row[0].set(yticks=y, yticklabels=[METHODS[m].label for m in methods], xlim=(-0.02, 1.02))
+        row[0].set(yticks=y, yticklabels=[label_of(m) for m in methods], xlim=(-0.02, 1.02))
     axes[0, 0].invert_yaxis()
     return fig
 

@@ -19,6 +19,7 @@ from radarlib.datasets import GOOD, ImageSet
 from radarlib.detection import auroc_row, detection_table
 from radarlib.diffusion import Schedule
 from radarlib.exhibits import Example, examples, first_of_each_defect, pixel_rows, pixel_table
+from radarlib.methods import label_of
 from radarlib.metrics import pixel_histograms
 from radarlib.roles import resized
 from radarlib.runtime import image_generator
@@ -123,11 +124,11 @@ def _compared(study: Study, chosen: dict[str, str], key: str) -> pd.DataFrame:
 
 
 def _of_radar(study: Study, name: str) -> list[dict]:
-    """RADAR's own rows: its classifier's score, its map S at the images' own size."""
-    detected = detection_table(study, ("radar",)).query("set == @name and metric == 'auroc'")
+    """RADAR's own rows, in pixels and in both spaces: its classifier's score, and its map S at the images' own size."""
+    detected = detection_table(study, ("radar", "radar-both")).query("set == @name and metric == 'auroc'")
     pixels = pixel_table(study, name).query("metric in @METRICS")
     return [
-        {"set": name, "method": "RADAR", "metric": row.metric, "ours": row.ours, "low": row.low, "high": row.high, "seeds": len(study.seeds)}
+        {"set": name, "method": label_of(row.method), "metric": row.metric, "ours": row.ours, "low": row.low, "high": row.high, "seeds": len(study.seeds)}
         for row in pd.concat([detected, pixels]).itertuples()
     ]  # fmt: skip
 

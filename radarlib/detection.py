@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from radarlib.datasets import GOOD
-from radarlib.methods import METHODS
+from radarlib.methods import label_of, table_rows
 from radarlib.metrics import DETECTION, bootstrap_metrics, detection_metrics, interval
 from radarlib.oneclass import OneClass
 from radarlib.study import Study
@@ -75,7 +75,7 @@ def auroc_row(study: Study, part: pd.DataFrame) -> tuple[dict, np.ndarray]:
     return next(row for row in rows if row["metric"] == "auroc"), drawn["auroc"]
 
 
-def detection_table(study: Study, methods: tuple[str, ...] = tuple(METHODS)) -> pd.DataFrame:
+def detection_table(study: Study, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
     """`radar_table2_detection`: one row per set, method and metric.
 
     `ours` is the mean over seeds, `low` and `high` its bootstrap interval over test images, `sd` the spread
@@ -105,7 +105,7 @@ def detection_shown(table: pd.DataFrame) -> pd.DataFrame:
     """Table II as people read it: a row per set and method, "ours [interval] (paper)" per metric."""
     rows = []
     for (name, method), part in table.groupby(["set", "method"], sort=False):
-        cells = {"set": name, "method": METHODS[method].label}
+        cells = {"set": name, "method": label_of(method)}
         for row in part[part["metric"].isin(DETECTION)].itertuples():
             paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
             cells[row.metric] = with_interval(row.ours, row.low, row.high) + paper
@@ -117,7 +117,7 @@ def detection_caption(study: Study, table: pd.DataFrame) -> str:
     """What a reader must know of Table II: n, seeds, settings, and which sets were cut."""
     options = study.settings
     counts = table.groupby("method", sort=False)["seeds"].first().astype(int)
-    runs = ", ".join(f"{METHODS[m].label} {n}" for m, n in counts.items())
+    runs = ", ".join(f"{label_of(m)} {n}" for m, n in counts.items())
     limit, simulated = options["data"]["max_test"], options["data"]["counts"]
     real = [name for name in study.sets if name not in simulated]
     cut = (
@@ -147,13 +147,11 @@ def detection_verdicts(table: pd.DataFrame) -> list[str]:
                 if ours["high"] < rival["low"]
                 else "not clearly apart from"
             )
-            lines.append(
-                f"{name}: RADAR (F1 {ours['ours']:.2f}) is {verdict} {METHODS[method].label} ({rival['ours']:.2f})"
-            )
+            lines.append(f"{name}: RADAR (F1 {ours['ours']:.2f}) is {verdict} {label_of(method)} ({rival['ours']:.2f})")
     return lines
 
 
-def recall_by_defect(study: Study, methods: tuple[str, ...] = tuple(METHODS)) -> pd.DataFrame:
+def recall_by_defect(study: Study, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
     """Share of images called anomalous per set, defect type and method, mean over seeds ("good": false alarms)."""
     parts = []
     for name in study.sets:
@@ -163,8 +161,6 @@ def recall_by_defect(study: Study, methods: tuple[str, ...] = tuple(METHODS)) ->
                 .groupby("defect", sort=False)["flagged"]
                 .mean()
             )
-            parts.append(
-                flagged.rename(METHODS[method].label).to_frame().assign(set=name).set_index("set", append=True)
-            )
+            parts.append(flagged.rename(label_of(method)).to_frame().assign(set=name).set_index("set", append=True))
     table = pd.concat(parts).groupby(level=["set", "defect"], sort=False).first()
-    return table[[METHODS[m].label for m in methods]].reset_index()
+    return table[[label_of(m) for m in methods]].reset_index()

@@ -16,8 +16,11 @@ from torch import Tensor, nn
 
 from radarlib.datasets import drawn
 from radarlib.extractor import Extractor
+from radarlib.images import content_hash
 from radarlib.neighbours import highest
 from radarlib.runtime import progress
+
+FOLDS = 2  # parts of the normal images, each of which one network does without
 
 
 @dataclass
@@ -87,20 +90,42 @@ def predict(features: np.ndarray, model: FeatureStep) -> tuple[np.ndarray, float
     return found, highest(found)
 
 
-def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> tuple[Extractor, FeatureStep]:
+@dataclass
+class CrossFitted:
+    """Networks that were each trained without a part of the normal images, by which those are judged as new ones are.
+
+    A network knows the features that it was trained on too well: a classifier that is fitted on its answers to them takes
+    nearly every new image for anomalous.
+
+    unseen : by the content of a training image, the network that has not seen it.
+    """
+
+    extractor: Extractor
+    steps: list[FeatureStep]
+    unseen: dict[str, FeatureStep]
+
+
+def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
     """What `score` needs, from normal images of any size, (H, W) float32 in [-1, 1]."""
     extractor, options = Extractor(settings["features"], settings["compute"]["device"]), settings["feature_step"]
-    some = drawn(np.arange(len(images)), options["images"], seed)
-    features = [extractor.embed(images[i]) for i in progress(some, desc="features", unit="image")]
-    return extractor, train(features, options, seed)
+    some = [images[i] for i in drawn(np.arange(len(images)), options["images"], seed)]
+    features = [extractor.embed(image) for image in progress(some, desc="features", unit="image")]
+    steps = [
+        train([x for k, x in enumerate(features) if k % FOLDS != fold], options, seed, f"network {fold + 1} of {FOLDS}")
+        for fold in range(FOLDS)
+    ]
+    return CrossFitted(extractor, steps, {content_hash(image): steps[k % FOLDS] for k, image in enumerate(some)})
 
 
-def score(
-    image: np.ndarray, model: tuple[Extractor, FeatureStep], settings: dict, seed: int
-) -> tuple[np.ndarray, dict[str, float]]:
-    """The map of an image, at its size, and two features as RADAR's: of all locations the root mean square, of the highest the mean."""
-    extractor, step = model
-    found, local = predict(extractor.embed(image), step)
+def score(image: np.ndarray, model: CrossFitted, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+    """The map of an image, at its size, and two features as RADAR's: the root mean square of all locations, the mean of the highest.
+
+    A training image is judged by the network that has not seen it, a new one by the mean of all networks' maps.
+    """
+    own = model.unseen.get(content_hash(image))
+    features = model.extractor.embed(image)
+    found = np.mean([predict(features, step)[0] for step in ([own] if own else model.steps)], axis=0)
     height, width = image.shape
-    grid = cv2.resize(found.reshape(extractor.grid, extractor.grid), (width, height), interpolation=cv2.INTER_LINEAR)
-    return grid, {"global": float(np.sqrt((found**2).mean())), "local": local}
+    side = model.extractor.grid
+    grid = cv2.resize(found.reshape(side, side), (width, height), interpolation=cv2.INTER_LINEAR)
+    return grid, {"global": float(np.sqrt((found**2).mean())), "local": highest(found)}

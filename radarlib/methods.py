@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 
@@ -94,6 +94,33 @@ METHODS = {
 }
 
 
+@dataclass(frozen=True)
+class Together:
+    """A row of the detection table with the features of several methods at once, decided by one classifier."""
+
+    label: str
+    parts: tuple[str, ...]
+    control: bool = False
+    random: bool = True
+
+
+TOGETHER = {"radar-both": Together("RADAR, pixels and features", ("radar", "radar-features"))}
+
+
+def table_rows(names: Iterable[str] = METHODS) -> dict[str, Method | Together]:
+    """The rows of a detection table: methods, and after the last of its parts each of TOGETHER whose parts are all there."""
+    found: dict[str, Method | Together] = {}
+    for name in names:
+        found[name] = TOGETHER[name] if name in TOGETHER else method(name)
+        found |= {k: v for k, v in TOGETHER.items() if set(v.parts) <= set(found) and k not in found}
+    return found
+
+
+def label_of(name: str) -> str:
+    """How tables and figures name a row."""
+    return table_rows([name])[name].label
+
+
 def method(name: str) -> Method:
     """A method by its name; "radar@dirt10" is RADAR with another denoiser of MODELS."""
     base, _, model = name.partition("@")
@@ -106,6 +133,8 @@ def method(name: str) -> Method:
 
 def seeds_of(name: str, settings: dict) -> list[int]:
     """The seeds that a method scores with; one stands for all where no part of it is random."""
+    if name in TOGETHER:
+        name = TOGETHER[name].parts[0]
     runs = None if name == "radar" else 1 if "@" in name else settings["baseline_runs"]
     return settings["seeds"][: runs if method(name).random else 1]
 

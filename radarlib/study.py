@@ -17,8 +17,7 @@ from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.layout import find_root, study_sets
-from radarlib.methods import method as find_method
-from radarlib.methods import seeds_of
+from radarlib.methods import TOGETHER, seeds_of, table_rows
 from radarlib.runtime import resolve_device
 from radarlib.score import load_maps
 from radarlib.tables import to_latex, to_markdown
@@ -65,7 +64,13 @@ class Study:
         return Denoiser.load(weights.parent, self.settings["compute"]["device"])
 
     def features(self, name: str, method: str, seed: int) -> pd.DataFrame:
-        """Features of one method, joined with what is known of each image (`split`, `defect`)."""
+        """Features of one method, or of one of TOGETHER, joined with what is known of each image (`split`, `defect`)."""
+        if method in TOGETHER:
+            table, *others = (self.features(name, part, seed) for part in TOGETHER[method].parts)
+            for k, other in enumerate(others):
+                own = other.drop(columns=["split", "defect"])
+                table = table.merge(own, on="image", suffixes=("", f" {k + 2}"), validate="1:1")
+            return table
         seed = seed if seed in self.scored_seeds(method) else self.scored_seeds(method)[0]
         table = pd.read_csv(self.path(name, f"seed{seed}", method, "features.csv"), dtype={"image": str})
         index = self.data(name).index
@@ -80,7 +85,7 @@ class Study:
 
     def decision_seeds(self, method: str) -> list[int]:
         """The seeds of a method's decisions: what is not random has one set of features, but a forest per seed."""
-        return self.scored_seeds(method) if find_method(method).random else self.seeds
+        return self.scored_seeds(method) if table_rows([method])[method].random else self.seeds
 
     def paper_values(self, exhibit: str) -> pd.DataFrame:
         """The values that a paper prints, from `data/paper/`; the simulated surfaces stand in as STAND_INS says."""
