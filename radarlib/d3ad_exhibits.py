@@ -123,21 +123,20 @@ def _compared(study: Study, chosen: dict[str, str], key: str) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _of_radar(study: Study, name: str) -> list[dict]:
+def _of_radar(study: Study) -> pd.DataFrame:
     """RADAR's own rows, in pixels and in both spaces: its classifier's score, and its map S at the images' own size."""
-    detected = detection_table(study, ("radar", "radar-both")).query("set == @name and metric == 'auroc'")
-    pixels = pixel_table(study, name).query("metric in @METRICS")
-    return [
-        {"set": name, "method": label_of(row.method), "metric": row.metric, "ours": row.ours, "low": row.low, "high": row.high, "seeds": len(study.seeds)}
-        for row in pd.concat([detected, pixels]).itertuples()
-    ]  # fmt: skip
+    detected = detection_table(study, ("radar", "radar-both")).query("metric == 'auroc'")
+    table = pd.concat([detected, *(pixel_table(study, name) for name in sets(study))]).query("metric in @METRICS")
+    table = table[table["set"].isin(sets(study))].assign(seeds=len(study.seeds))
+    columns = ["set", "method", "metric", "ours", "low", "high", "seeds"]
+    return table.assign(method=table["method"].map(label_of))[columns]
 
 
 def image_pro(study: Study) -> pd.DataFrame:
     """`d3ad_table1_image_pro`: I-AUROC, PRO and P-AUROC by set and method, with what the paper prints of MVTec AD's categories
     beside the surfaces that stand in for them, and below all its averages; `not_run` says why a method has no value of ours."""
-    table = _compared(study, METHODS, "method").replace({"method": METHODS})
-    table = pd.concat([pd.DataFrame([row for name in sets(study) for row in _of_radar(study, name)]), table])
+    table = pd.concat([_of_radar(study), _compared(study, METHODS, "method").replace({"method": METHODS})])
+    table = table.sort_values("set", key=lambda names: names.map(sets(study).index), kind="stable")
     keys = ["set", "method", "metric"]
     paper = study.paper_values("d3ad_table7").drop_duplicates(keys)
     parts = [beside(table, paper.set_index(keys)["value"])]
