@@ -20,7 +20,7 @@ def _settings(args: argparse.Namespace) -> dict:
     for option, (section, key) in {
         "steps": ("training", "steps"), "image_size": ("data", "image_size"), "contamination": ("decision", "contamination"),
         "false_alarm_rate": ("decision", "false_alarm_rate"), "loss": ("loss", "kind"), "delta": ("loss", "delta"),
-        "keep": ("loss", "keep"),
+        "keep": ("loss", "keep"), "space": ("decision", "space"),
     }.items():  # fmt: skip
         if getattr(args, option, None) is not None:
             over.setdefault(section, {})[key] = getattr(args, option)
@@ -202,6 +202,11 @@ def _for_people(command: Command) -> None:
     )
     fit.add_argument("--delta", type=float, help="of the Huber losses (default 0.2)")
     fit.add_argument("--keep", type=float, help="share of each batch that least trimmed squares keeps (default 0.8)")
+    fit.add_argument(
+        "--space",
+        choices=("pixels", "features", "both"),
+        help="where the single step is done: pixels (RADAR), the features of a pretrained network, or both (default pixels)",
+    )
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument("--device", help="auto, cpu, cuda or mps (default: the configuration's, auto)")
 

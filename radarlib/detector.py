@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,30 +11,30 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from radarlib import conformal, radar
-from radarlib.artifacts import read_json, sha256_file, write_bytes, write_csv, write_json
+from radarlib import conformal
+from radarlib.artifacts import read_json, sha256_bytes, sha256_file, write_bytes, write_csv, write_json
 from radarlib.config import resolve
-from radarlib.denoiser import FORMAT, Denoiser
+from radarlib.denoiser import FORMAT
 from radarlib.errors import UserError
 from radarlib.images import content_hash, list_images, read_image
 from radarlib.oneclass import OneClass
 from radarlib.runtime import progress
 from radarlib.score import classifier_images
+from radarlib.spaces import COLUMNS, SPACES, Space
 from radarlib.textures import PRINT_DEFECTS, print_image
-from radarlib.train import train
 
-COLUMNS = ["global", "local"]
 FLUSH_SECONDS = 2.0  # what a killed detection loses at most
 
 
 @dataclass
 class Detector:
-    """A trained denoiser with a one-class decision on RADAR's two features.
+    """RADAR's single step in one space or two, with a one-class decision on its features.
 
-    features : (n, 2) of the training images that the decision was fitted on.
-    calibration : (m, 2) of held-out normal images that neither network nor decision has seen, or none. Where there are
-        some, the threshold keeps `decision.false_alarm_rate` of the settings (split-conformal), whatever the contamination.
-    map_scale : the median over those images of the 99.9 % quantile of S; overlays show what exceeds it.
+    spaces : fitted on the user's images, as `decision.space` of the settings says.
+    features : (n, 2 per space) of the training images that the decision was fitted on.
+    map_scales : of each space, the median over those images of the 99.9 % quantile of the map; overlays show what exceeds it.
+    calibration : (m, 2 per space) of held-out normal images that neither a network nor the decision has seen, or none. Where
+        there are some, the threshold keeps `decision.false_alarm_rate` of the settings (split-conformal), whatever the contamination.
 
     Examples
     --------
@@ -41,12 +42,12 @@ class Detector:
     >>> detector.detect(read_image(Path("part.png"))).score  # doctest: +SKIP
     """
 
-    denoiser: Denoiser
+    spaces: Sequence[Space]
     settings: dict
     seed: int
     features: np.ndarray
-    map_scale: float
-    calibration: np.ndarray = field(default_factory=lambda: np.empty((0, len(COLUMNS))))
+    map_scales: Sequence[float]
+    calibration: np.ndarray
     decision: OneClass = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,21 +60,29 @@ class Detector:
 
     def detect(self, image: np.ndarray) -> Detection:
         """image : (H, W) float32 in [-1, 1], each side at least one patch."""
-        s, features = radar.score(image, self.denoiser, self.settings, self.seed)
-        value = float(self.decision.score(np.array([[features[c] for c in COLUMNS]]))[0])
+        maps, features = scored(image, self.spaces)
+        value = float(self.decision.score(features[None])[0])
         p = float(conformal.p_values(self.calibration_scores, np.array([value]))[0]) if len(self.calibration) else None
-        return Detection(s, value, self.decision.threshold, value > self.decision.threshold, p)
+        if len(maps) > 1:
+            maps = [np.mean([m / scale for m, scale in zip(maps, self.map_scales, strict=True)], axis=0)]
+        return Detection(maps[0], value, self.decision.threshold, value > self.decision.threshold, p)
+
+    @property
+    def map_scale(self) -> float:
+        """Of the map that `detect` gives."""
+        return 1.0 if len(self.spaces) > 1 else self.map_scales[0]
 
     @property
     def smallest(self) -> int:
         """Least side of an image that can be judged, in px."""
-        return self.denoiser.patch
+        return self.settings["training"]["patch"]
 
     def save(self, directory: Path) -> None:
-        self.denoiser.save(directory)
+        for space in self.spaces:
+            space.save(directory)
         write_json(directory / "detector.json", {
-            "format": FORMAT, "model": sha256_file(directory / "model.safetensors"), "seed": self.seed, "settings": self.settings,
-            "map_scale": self.map_scale, "features": self.features.tolist(), "calibration": self.calibration.tolist(),
+            "format": FORMAT, "model": _identity(directory, self.spaces), "seed": self.seed, "settings": self.settings,
+            "map_scale": list(self.map_scales), "features": self.features.tolist(), "calibration": self.calibration.tolist(),
         })  # fmt: skip
 
     @classmethod
@@ -83,24 +92,38 @@ class Detector:
             raise UserError(
                 f"{directory}: no such model directory; make it with: radarlib fit GOOD_DIR --out {directory}"
             )
-        denoiser = Denoiser.load(directory, device)
         path = directory / "detector.json"
         saved = read_json(path)
         try:
-            if saved["model"] != sha256_file(directory / "model.safetensors"):
-                raise UserError(f"{path}: belongs to another model.safetensors; fit the model again")
+            settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
+            spaces = [kind.load(directory, settings, seed, device) for kind in SPACES[settings["decision"]["space"]]]
+            if saved["model"] != _identity(directory, spaces):
+                files = " or ".join(space.file for space in spaces)
+                raise UserError(f"{path}: belongs to another {files}; fit the model again")
             features, calibration = (
-                np.array(saved[key], dtype=float).reshape(-1, len(COLUMNS)) for key in ("features", "calibration")
+                np.array(saved[key], dtype=float).reshape(-1, len(COLUMNS) * len(spaces))
+                for key in ("features", "calibration")
             )
-            settings = resolve(saved["settings"], str(path))
-            return cls(denoiser, settings, saved["seed"], features, saved["map_scale"], calibration)
+            return cls(spaces, settings, seed, features, np.atleast_1d(saved["map_scale"]).tolist(), calibration)
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged ({type(error).__name__}: {error}); fit the model again") from None
 
 
+def _identity(directory: Path, spaces: Sequence[Space]) -> str:
+    """A digest of the files of the spaces."""
+    found = [sha256_file(directory / space.file) for space in spaces]
+    return found[0] if len(found) == 1 else sha256_bytes("".join(found).encode())
+
+
+def scored(image: np.ndarray, spaces: Sequence[Space]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The map of an image in each space, and the features of all, (2 per space,)."""
+    found = [space.score(image) for space in spaces]
+    return [m for m, _ in found], np.array([features[c] for _, features in found for c in COLUMNS])
+
+
 @dataclass
 class Detection:
-    """What the detector says of one image: the map S (H, W) float32, the score (higher = more anomalous), the decision,
+    """What the detector says of one image: the map (H, W) float32 (S, in pixels), the score (higher = more anomalous), the decision,
     and, from a calibrated detector, the conformal p-value."""
 
     anomaly_map: np.ndarray
@@ -126,17 +149,18 @@ def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, devi
         raise UserError(f"{good}: {len(images)} different images are too few to learn what is normal; give at least 8")
     rate = settings["decision"]["false_alarm_rate"]
     known, held_out = conformal.split(len(images), rate, seed) if rate else (np.arange(len(images)), np.array([], int))
-    denoiser = train([images[i] for i in known], settings, seed, out, device)
+    normal = [images[i] for i in known]
+    spaces = [kind.fit(normal, settings, seed, out, device) for kind in SPACES[settings["decision"]["space"]]]
     chosen = known[
         classifier_images(pd.DataFrame({"split": ["train"] * len(known)}), settings["data"]["max_classifier"], seed)
     ]
     rows, quantiles = [], []
     for i in progress([*chosen, *held_out], desc="learning what is normal", unit="image"):
-        s, features = radar.score(images[i], denoiser, settings, seed)
-        rows.append([features[c] for c in COLUMNS])
-        quantiles.append(np.quantile(s, 0.999))
+        maps, features = scored(images[i], spaces)
+        rows.append(features)
+        quantiles.append([np.quantile(m, 0.999) for m in maps])
     fitted_on, calibration = np.split(np.array(rows), [len(chosen)])
-    detector = Detector(denoiser, settings, seed, fitted_on, float(np.median(quantiles)), calibration)
+    detector = Detector(spaces, settings, seed, fitted_on, np.median(quantiles, axis=0).tolist(), calibration)
     detector.save(out)
     return detector
 

@@ -6,14 +6,20 @@ scaled, without noise, it answers how far they lie from what it has learned.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from radarlib.artifacts import write_bytes
 from radarlib.datasets import drawn
 from radarlib.extractor import Extractor
 from radarlib.images import content_hash
@@ -54,7 +60,7 @@ class Predictor(nn.Module):
         return self.net(x)
 
 
-@dataclass
+@dataclass(eq=False)
 class FeatureStep:
     whitening: Whitening
     net: Predictor
@@ -129,3 +135,33 @@ def score(image: np.ndarray, model: CrossFitted, settings: dict, seed: int) -> t
     side = model.extractor.grid
     grid = cv2.resize(found.reshape(side, side), (width, height), interpolation=cv2.INTER_LINEAR)
     return grid, {"global": float(np.sqrt((found**2).mean())), "local": highest(found)}
+
+
+def save(model: CrossFitted, path: Path) -> None:
+    """Write the networks and what each has not seen as one safetensors file; the extractor's weights are not in it."""
+    tensors: dict[str, Tensor] = {}
+    for k, step in enumerate(model.steps):
+        tensors |= {f"{k}.net.{name}": tensor.contiguous() for name, tensor in step.net.state_dict().items()}
+        tensors |= {
+            f"{k}.mean": torch.from_numpy(step.whitening.mean),
+            f"{k}.matrix": torch.from_numpy(step.whitening.matrix),
+        }
+    unseen = {content: model.steps.index(step) for content, step in model.unseen.items()}
+    write_bytes(path, save_tensors(tensors, {"unseen": json.dumps(unseen)}))
+
+
+def load(path: Path, settings: dict) -> CrossFitted:
+    """Read what `save` wrote. Raises SafetensorError, KeyError or RuntimeError for a damaged file."""
+    data = path.read_bytes()
+    tensors, options = load_tensors(data), settings["feature_step"]
+    with safe_open(path, "pt") as file:
+        unseen = json.loads(file.metadata()["unseen"])
+    steps = []
+    for k in range(FOLDS):
+        whitening = Whitening(tensors[f"{k}.mean"].numpy(), tensors[f"{k}.matrix"].numpy())
+        net = Predictor(whitening.matrix.shape[1], options["width"])
+        prefix = f"{k}.net."
+        net.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        steps.append(FeatureStep(whitening, net.eval(), options["sigma"]))
+    extractor = Extractor(settings["features"], settings["compute"]["device"])
+    return CrossFitted(extractor, steps, {content: steps[k] for content, k in unseen.items()})

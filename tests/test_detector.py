@@ -57,7 +57,7 @@ def test_a_fit_killed_after_training_does_not_train_again(tmp_path, monkeypatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(own.radar, "score", killed)
+        patch.setattr("radarlib.radar.score", killed)
         fit(good, tmp_path / "m", settings)
     monkeypatch.setattr(Trainer, "train_step", killed)
     assert len(fit(good, tmp_path / "m", settings).features) == 8
@@ -213,3 +213,40 @@ def test_a_promise_that_the_images_cannot_keep_is_refused(folders, tmp_path, cap
     code = main(["fit", str(folders / "good"), "--out", str(tmp_path / "m"), "--false-alarm-rate", "0.05"])
     assert code == 2 and "needs 19 calibration images beside 8 for training; 10 were given" in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(("space", "columns"), [("features", 2), ("both", 4)])
+def test_the_single_step_on_features_is_fitted_saved_and_loaded(folders, tmp_path, space, columns):
+    config = {**TINY, "features": {"side": 32}, "feature_step": {"width": 8, "steps": 3}}
+    (tmp_path / "tiny.yaml").write_text(json.dumps(config))
+    model, out = tmp_path / "model", tmp_path / "out"
+    assert (
+        main(
+            [
+                "fit",
+                str(folders / "good"),
+                "--out",
+                str(model),
+                "--config",
+                str(tmp_path / "tiny.yaml"),
+                "--space",
+                space,
+            ]
+        )
+        == 0
+    )
+    files = {path.suffix for path in model.iterdir()}
+    assert files <= {".json", ".csv", ".safetensors"} and (model / "model.safetensors").exists() == (space == "both")
+    assert main(["detect", str(model), str(folders / "test"), "--out", str(out)]) == 0
+    scores, detector = pd.read_csv(out / "scores.csv"), Detector.load(model)
+    assert detector.features.shape == (10, columns) and len(scores) == 3
+    found = detector.detect(np.zeros((31, 44), np.float32))
+    assert found.anomaly_map.shape == (31, 44) and np.isfinite(found.score)
+    assert tifffile.imread(out / "maps/a.png.tiff").dtype == np.float32
+    data = (model / "features.safetensors").read_bytes()
+    (model / "features.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match=r"features\.safetensors: damaged"):
+        Detector.load(model)
+    (model / "features.safetensors").unlink()
+    with pytest.raises(UserError, match=r"features\.safetensors: missing"):
+        Detector.load(model)

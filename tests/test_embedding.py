@@ -9,6 +9,7 @@ from radarlib import feature_step, gaussians, neighbours
 from radarlib.config import merge
 from radarlib.errors import UserError
 from radarlib.extractor import Extractor
+from radarlib.images import content_hash
 from radarlib.methods import METHODS
 from radarlib.resnet34 import ResNet34
 
@@ -78,6 +79,19 @@ def test_the_one_step_is_a_method_of_the_study(images, settings):
     found, features = entry.load()(images[0], model, settings, 0)
     assert found.shape == images[0].shape and found.dtype == np.float32 and set(features) == {"global", "local"}
     assert 0 < features["global"] <= features["local"] * 1.001
+
+
+def test_training_images_are_judged_by_a_network_that_has_not_seen_them(images, settings):
+    settings = merge(settings, {"feature_step": {**OPTIONS, "steps": 5}, "features": {"side": 32}})
+    model = feature_step.fit(images, settings, 0)
+    features = model.extractor.embed(images[3])
+    own = model.unseen[content_hash(images[3])]
+    assert sorted(map(id, model.steps)) == sorted({id(step) for step in model.unseen.values()})
+    found = feature_step.score(images[3], model, settings, 0)[1]["local"]
+    assert found == pytest.approx(feature_step.predict(features, own)[1], rel=1e-5)
+    new = images[3] + np.float32(1e-3)
+    both = np.mean([feature_step.predict(model.extractor.embed(new), step)[0] for step in model.steps], axis=0)
+    assert feature_step.score(new, model, settings, 0)[1]["local"] == pytest.approx(neighbours.highest(both), rel=1e-5)
 
 
 def test_resnet34_has_torchvisions_names_and_says_when_its_weights_are_missing(tmp_path):

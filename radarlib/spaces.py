@@ -1,0 +1,91 @@
+"""Where RADAR's single step is done on a user's images: on pixels, on pretrained features, or on both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from safetensors import SafetensorError
+
+from radarlib import feature_step, radar
+from radarlib.denoiser import Denoiser
+from radarlib.errors import UserError
+from radarlib.train import train
+
+COLUMNS = ["global", "local"]
+
+
+class Space(Protocol):
+    """A fitted single step, with a file of its own in a model directory."""
+
+    file: str
+
+    def score(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        """The map of an image (H, W) float32 in [-1, 1], at its size, and the features COLUMNS."""
+
+    def save(self, directory: Path) -> None: ...
+
+
+class Pixels:
+    """RADAR as published: `radar.score` with a denoiser that is trained here."""
+
+    file = "model.safetensors"
+
+    def __init__(self, denoiser: Denoiser, settings: dict, seed: int):
+        self.denoiser, self.settings, self.seed = denoiser, settings, seed
+
+    @classmethod
+    def fit(cls, images: Sequence[np.ndarray], settings: dict, seed: int, out: Path, device: str) -> Pixels:
+        return cls(train(images, settings, seed, out, device), settings, seed)
+
+    @classmethod
+    def load(cls, directory: Path, settings: dict, seed: int, device: str) -> Pixels:
+        return cls(Denoiser.load(directory, device), settings, seed)
+
+    def score(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        return radar.score(image, self.denoiser, self.settings, self.seed)
+
+    def save(self, directory: Path) -> None:
+        self.denoiser.save(directory)
+
+
+class Features:
+    """The single step on the features of a pretrained network: `feature_step.score`."""
+
+    file = "features.safetensors"
+
+    def __init__(self, model: feature_step.CrossFitted, settings: dict, seed: int):
+        self.model, self.settings, self.seed = model, settings, seed
+
+    @classmethod
+    def fit(cls, images: Sequence[np.ndarray], settings: dict, seed: int, out: Path, device: str) -> Features:
+        return cls(feature_step.fit(images, _on(settings, device), seed), settings, seed)
+
+    @classmethod
+    def load(cls, directory: Path, settings: dict, seed: int, device: str) -> Features:
+        path = directory / cls.file
+        if not path.is_file():
+            raise UserError(f"{path}: missing; fit the model again")
+        try:
+            return cls(feature_step.load(path, _on(settings, device)), settings, seed)
+        except (SafetensorError, KeyError, RuntimeError) as error:
+            raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); fit the model again") from None
+
+    def score(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        return feature_step.score(image, self.model, self.settings, self.seed)
+
+    def save(self, directory: Path) -> None:
+        feature_step.save(self.model, directory / self.file)
+
+
+def _on(settings: dict, device: str) -> dict:
+    return {**settings, "compute": {**settings["compute"], "device": device}}
+
+
+SPACES: dict[str, tuple[type[Pixels] | type[Features], ...]] = {
+    "pixels": (Pixels,),
+    "features": (Features,),
+    "both": (Pixels, Features),
+}
