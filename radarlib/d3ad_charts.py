@@ -12,7 +12,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from radarlib.charts import STYLES
-from radarlib.d3ad_exhibits import METRICS, Masked
+from radarlib.d3ad_exhibits import METRICS
+from radarlib.d3ad_pictures import Masked
 from radarlib.figures import ANOMALOUS, HEAT, NORMAL, TRAIN, WIDTH, show_image
 from radarlib.ran_exhibits import Path, Row
 

@@ -8,23 +8,18 @@ from functools import cache
 import cv2
 import numpy as np
 import pandas as pd
-import torch
 
 from radarlib.artifacts import read_json
 from radarlib.chapters import chapter_seeds, chapter_sets
-from radarlib.d3ad import disturb
 from radarlib.d3ad_study import D3AD, GUIDED, NOISED, OMEGAS, STATIC, Variant
-from radarlib.d3ad_system import network_settings
 from radarlib.datasets import GOOD, ImageSet
 from radarlib.detection import auroc_row, detection_table
-from radarlib.diffusion import Schedule
-from radarlib.exhibits import Example, examples, first_of_each_defect, pixel_rows, pixel_table
+from radarlib.exhibits import pixel_rows, pixel_table
 from radarlib.methods import label_of
 from radarlib.metrics import pixel_histograms
 from radarlib.roles import resized
-from radarlib.runtime import image_generator
 from radarlib.study import Study
-from radarlib.tables import beside, wide
+from radarlib.tables import beside, stands, wide
 
 METRICS = {"auroc": "I-AUROC", "pro": "PRO", "pixel_auroc": "P-AUROC"}
 STEP = "one step on features"
@@ -79,7 +74,7 @@ def _table(study: Study, name: str, file: str) -> pd.DataFrame:
     return pd.concat(parts).join(study.data(name).index["defect"], on="position")
 
 
-def _kept(study: Study, name: str, file: str, method: str, seed: int) -> np.ndarray:
+def kept(study: Study, name: str, file: str, method: str, seed: int) -> np.ndarray:
     """What the job left of a method, of the test images in the order of the index."""
     with np.load(study.path(name, f"seed{seed}", "d3ad", file)) as found:
         return found[method]
@@ -88,7 +83,7 @@ def _kept(study: Study, name: str, file: str, method: str, seed: int) -> np.ndar
 def maps(study: Study, name: str, method: str, seed: int) -> list[np.ndarray]:
     """Of the test images, at the size of the chapter's images: (S, S) float32 each."""
     side = study.settings["d3ad"]["image_size"]
-    kept = _kept(study, name, "maps.npz", method, seed).astype(np.float32)
+    kept = kept(study, name, "maps.npz", method, seed).astype(np.float32)
     return [cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) for m in kept]
 
 
@@ -210,96 +205,6 @@ def bins_shown(table: pd.DataFrame) -> pd.DataFrame:
     return counts[sorted(counts.columns)].fillna(0).astype(int).reset_index()
 
 
-Masked = tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]
-"""Title, image, mask, and predicted masks by policy."""
-
-
-def masks(study: Study) -> tuple[list[Masked], pd.DataFrame]:
-    """Fig. 6: predicted masks of defective images by policy: where the map exceeds nearly all of its values on normal images.
-
-    Returns them, and by image and policy the overlap with the mask (intersection over union).
-    """
-    shown, found, seed, most = [], [], seeds(study)[0], max(1, 6 // len(sets(study)))
-    for name in sets(study):
-        data, limits = images(study, name), pd.read_csv(study.path(name, f"seed{seed}", "d3ad", "thresholds.csv"))
-        limit = limits.set_index("method")["threshold"]
-        place = {i: k for k, i in enumerate(data.where("test"))}
-        every = {method: maps(study, name, method, seed) for method in POLICIES}
-        for i in first_of_each_defect(data, most):
-            defect, kind = data.masks[i], data.index["defect"][i]
-            if defect is None:
-                continue
-            own = {label: every[method][place[i]] > limit[method] for method, label in POLICIES.items()}
-            shown.append((f"{name}\n{kind}", data.images[i], defect, own))
-            for label, m in own.items():
-                overlap = (m & defect).sum() / max(1, (m | defect).sum())
-                found.append(
-                    {
-                        "set": name,
-                        "defect": kind,
-                        "policy": label,
-                        "overlap": overlap,
-                        "predicted": m.mean(),
-                        "defective": defect.mean(),
-                    }
-                )
-    return shown, pd.DataFrame(found, columns=["set", "defect", "policy", "overlap", "predicted", "defective"])
-
-
-TIMES = (0, 40, 80, 160, 240, 320, 400)  # of Fig. 10
-
-
-def disturbances(study: Study) -> tuple[dict[str, dict[str, list[tuple[int, np.ndarray]]]], pd.DataFrame]:
-    """Fig. 10: an image of each set forward with noise, and only scaled, in pixel space; by set, way and time.
-
-    With them, the correlation of x_t with x_0 and its standard deviation.
-    """
-    schedule, found = Schedule(**network_settings(study.settings)["diffusion"]), []
-    shown: dict[str, dict[str, list[tuple[int, np.ndarray]]]] = {}
-    for name in sets(study):
-        data = images(study, name)
-        image = data.images[first_of_each_defect(data, 1)[0]]
-        x_0 = torch.from_numpy(image)
-        noise = torch.randn(x_0.shape, generator=image_generator(image, 0))
-        shown[name] = {}
-        for way, share in (("noised", 1.0), ("scaled", 0.0)):
-            states = [(t, disturb(x_0, t, share, noise, schedule).numpy()) for t in TIMES]
-            shown[name][way] = states
-            for t, x in states:
-                correlation = np.corrcoef(x.ravel(), image.ravel())[0, 1]
-                found.append({"set": name, "way": way, "t": t, "correlation": correlation, "sd": x.std()})
-    return shown, pd.DataFrame(found)
-
-
-def reconstructions(study: Study) -> list[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
-    """Fig. 14: defective images and x̂_0 of them with and without noise, and with the fixed steps: title, image, by label (S, S)."""
-    labels = {**POLICIES, NOISED.name: "dynamic, noised"}
-    shown, seed = [], seeds(study)[0]
-    for name in sets(study):
-        data = images(study, name)
-        place = {i: k for k, i in enumerate(data.where("test"))}
-        every = {label: _kept(study, name, "pictures.npz", method, seed) for method, label in labels.items()}
-        for i in first_of_each_defect(data, max(1, 6 // len(sets(study)))):
-            own = {label: kept[place[i]] / 127.5 - 1 for label, kept in every.items()}
-            shown.append((f"{name}\n{data.index['defect'][i]}", data.images[i], own))
-    return shown
-
-
-def feature_maps(study: Study) -> tuple[list[Example], pd.DataFrame]:
-    """Beyond the paper: the map of the one step on features beside RADAR's and D3AD's, at the size of the chapter."""
-    seed = seeds(study)[0]
-
-    def of(name: str) -> dict[str, list[np.ndarray]]:
-        side = study.settings["d3ad"]["image_size"]
-        radar = [
-            cv2.resize(m.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-            for m in study.maps(name, "radar", seed)
-        ]
-        return {"RADAR": radar, "D3AD": maps(study, name, D3AD.name, seed), STEP: maps(study, name, "step", seed)}
-
-    return examples(study, sets(study), of, images)
-
-
 def shown(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """A table of this chapter as people read it: a column per metric."""
     found = wide(table, keys, "metric", METRICS, more=1)
@@ -312,14 +217,7 @@ def findings(table: pd.DataFrame) -> list[str]:
     for name, part in table[table["metric"] == "auroc"].dropna(subset="ours").groupby("set", sort=False):
         found = part.set_index("method")
         best, step, radar = found["ours"].idxmax(), found.loc[STEP], found.loc["RADAR"]
-        relation = (
-            "above"
-            if step["low"] > radar["high"]
-            else "below"
-            if step["high"] < radar["low"]
-            else "not clearly apart from"
-        )
         lines.append(
-            f"{name}: {best} is highest (I-AUROC {found.loc[best, 'ours']:.2f}); the {STEP} ({step['ours']:.2f}) is {relation} RADAR ({radar['ours']:.2f})"
+            f"{name}: {best} is highest (I-AUROC {found.loc[best, 'ours']:.2f}); the {STEP} ({step['ours']:.2f}) is {stands(step, radar)} RADAR ({radar['ours']:.2f})"
         )
     return lines

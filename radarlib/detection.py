@@ -12,7 +12,7 @@ from radarlib.methods import label_of, table_rows
 from radarlib.metrics import DETECTION, bootstrap_metrics, detection_metrics, interval
 from radarlib.oneclass import OneClass
 from radarlib.study import Study
-from radarlib.tables import with_interval
+from radarlib.tables import stands, with_interval
 
 PAPER_METHODS = ("radar", "ddpm", "anoddpm", "diffusionad", "ba", "lf")
 """The six methods of RADAR's Table II."""
@@ -140,14 +140,9 @@ def detection_verdicts(table: pd.DataFrame) -> list[str]:
         ours = rows.loc["radar"]
         for method in rows.index.drop("radar"):
             rival = rows.loc[method]
-            verdict = (
-                "ahead of"
-                if ours["low"] > rival["high"]
-                else "behind"
-                if ours["high"] < rival["low"]
-                else "not clearly apart from"
+            lines.append(
+                f"{name}: RADAR (F1 {ours['ours']:.2f}) is {stands(ours, rival)} {label_of(method)} ({rival['ours']:.2f})"
             )
-            lines.append(f"{name}: RADAR (F1 {ours['ours']:.2f}) is {verdict} {label_of(method)} ({rival['ours']:.2f})")
     return lines
 
 

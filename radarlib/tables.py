@@ -23,6 +23,13 @@ def with_interval(value: float, low: float, high: float, digits: int = 2) -> str
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
+def stands(ours: pd.Series, rival: pd.Series) -> str:
+    """How a row with `low` and `high` stands to another: apart only where the intervals do not meet."""
+    if ours["low"] > rival["high"]:
+        return "ahead of"
+    return "behind" if ours["high"] < rival["low"] else "not clearly apart from"
+
+
 def beside(table: pd.DataFrame, paper: pd.Series) -> pd.DataFrame:
     """The table with the printed values, which are indexed by some of its columns, as `paper`."""
     at = zip(*(table[column] for column in paper.index.names), strict=True)
