@@ -83,8 +83,8 @@ def kept(study: Study, name: str, file: str, method: str, seed: int) -> np.ndarr
 def maps(study: Study, name: str, method: str, seed: int) -> list[np.ndarray]:
     """Of the test images, at the size of the chapter's images: (S, S) float32 each."""
     side = study.settings["d3ad"]["image_size"]
-    kept = kept(study, name, "maps.npz", method, seed).astype(np.float32)
-    return [cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) for m in kept]
+    small = kept(study, name, "maps.npz", method, seed).astype(np.float32)
+    return [cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) for m in small]
 
 
 @cache

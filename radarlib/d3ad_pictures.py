@@ -77,7 +77,7 @@ def reconstructions(study: Study) -> list[tuple[str, np.ndarray, dict[str, np.nd
         place = {i: k for k, i in enumerate(data.where("test"))}
         every = {label: kept(study, name, "pictures.npz", method, seed) for method, label in labels.items()}
         for i in first_of_each_defect(data, max(1, 6 // len(sets(study)))):
-            own = {label: kept[place[i]] / 127.5 - 1 for label, kept in every.items()}
+            own = {label: pictured[place[i]] / 127.5 - 1 for label, pictured in every.items()}
             shown.append((f"{name}\n{data.index['defect'][i]}", data.images[i], own))
     return shown
 
