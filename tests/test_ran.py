@@ -1,15 +1,20 @@
 """RAN: errors at intermediate steps, in pixels and in features, and gradients to normality."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import REPOSITORY
 
 from radarlib import ran, ran_study
+from radarlib.claims import ledger
 from radarlib.config import load_settings, merge
 from radarlib.datasets import ImageSet, read_mvtec
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
+from radarlib.evidence import FAILS, HOLDS
 from radarlib.extractor import Extractor
 
 OPTIONS = {"extractor": "efficientnet_lite0", "side": 64, "weights": None}
@@ -81,3 +86,16 @@ def test_the_job_reads_every_step_and_sees_no_label(mvtec, settings, denoiser, t
 def test_it_reads_the_network_of_radar_and_ddpm():
     settings = load_settings(None)
     assert settings["ran"]["steps"] <= settings["reconstruction"]["t_start"]
+
+
+@pytest.mark.parametrize(("all_steps", "expected"), [(0.9, HOLDS), (0.3, FAILS)])
+def test_verdicts_follow_the_table_of_steps_and_spaces(smoke, tmp_path, all_steps, expected):
+    folder = shutil.copytree(smoke / "figures/smoke", tmp_path / "figures")
+    table = pd.read_csv(folder / "ran_table_steps_spaces.csv", dtype={"step": str})
+    table["ours"] = 0.5
+    table.loc[table["step"] == "all", "ours"] = all_steps
+    table.to_csv(folder / "ran_table_steps_spaces.csv", index=False)
+    rows, _ = ledger(folder, REPOSITORY / "data/paper")
+    found = rows.set_index("claim")["verdict"]
+    for start in ("Errors of all intermediate steps detect", "Errors of all intermediate steps localise"):
+        assert found[found.index.str.startswith(start)].item() == expected
