@@ -29,6 +29,7 @@ METHODS = {
 }  # fmt: skip
 """Rows of Table 1 by their names in the job's results."""
 POLICIES = {**{Variant(share).name: f"{share:.0%} of T_max" for share in STATIC}, D3AD.name: "dynamic"}
+DISTANCE = "control: the distance alone"
 PLAIN, SCALED_ONLY = Variant(omega=1.0, adapted=False), Variant(adapted=False)
 ABLATION = {
     PLAIN.name: "noise, features as they are", SCALED_ONLY.name: "scaling, features as they are",
@@ -145,11 +146,20 @@ def image_pro(study: Study) -> pd.DataFrame:
 
 
 def dynamic(study: Study) -> pd.DataFrame:
-    """`d3ad_table5_dynamic`: dynamic conditioning against shares of T_max; the paper's values are of VisA."""
+    """`d3ad_table5_dynamic`: dynamic conditioning against shares of T_max; the paper's values are of VisA.
+
+    A control: the distance to normal images, from which the steps follow, as an image's score without any diffusion.
+    """
     table = _compared(study, POLICIES, "policy")
     names = {"dic": D3AD.name, **{f"static{round(100 * share)}": Variant(share).name for share in STATIC}}
     paper = study.paper_values("d3ad_table5").replace({"policy": names}).set_index(["policy", "metric"])["value"]
-    return beside(table, paper).replace({"policy": POLICIES})
+    found = beside(table, paper).replace({"policy": POLICIES})
+    alone = []
+    for name in sets(study):
+        scores = _table(study, name, "bins.csv").query("split == 'test'").rename(columns={"distance": "score"})
+        alone.append({"set": name, "policy": DISTANCE, **auroc_row(study, scores)[0]})
+    found = pd.concat([found, pd.DataFrame(alone)])
+    return found.sort_values("set", key=lambda names: names.map(sets(study).index), kind="stable", ignore_index=True)
 
 
 def ablation(study: Study) -> pd.DataFrame:
