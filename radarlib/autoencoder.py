@@ -14,6 +14,7 @@ from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_json
 from radarlib.denoiser import settings_key
 from radarlib.runtime import progress, resolve_device
 from radarlib.unet import group_norm
+from radarlib.workflow import code_digest
 
 FACTOR = 4  # px of an image for one of its latents, along each side
 
@@ -50,11 +51,12 @@ class Autoencoder(nn.Module):
 def fit(images: Sequence[np.ndarray], options: dict, seed: int, path: Path, device: str, label: str) -> Autoencoder:
     """Train on normal images of one size by mean squared error, and leave the weights in `path` (safetensors).
 
-    options : latents, width, steps, batch, lr. Training that is finished already (same options, seed and images) is not
-    repeated.
+    options : latents, width, steps, batch, lr. Training that is finished already (same options, seed, images and code) is
+    not repeated.
     """
     stack = torch.from_numpy(np.stack(images))[:, None]
-    identity = sha256_bytes(settings_key({**options, "seed": seed}).encode() + stack.numpy().tobytes())
+    code = code_digest([Path(__file__).name], Path(__file__).parent)
+    identity = sha256_bytes(settings_key({**options, "seed": seed, "code": code}).encode() + stack.numpy().tobytes())
     torch.manual_seed(seed)
     where = resolve_device(device)
     net = Autoencoder(options["latents"], options["width"]).to(where)

@@ -182,7 +182,7 @@ def _for_people(command: Command) -> None:
     fit.add_argument("good", type=Path, metavar="GOOD_DIR")
     fit.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
     fit.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
-    fit.add_argument("--steps", type=int, help="optimiser steps (default 1600)")
+    fit.add_argument("--steps", type=int, help="optimiser steps on pixels (default 1600)")
     fit.add_argument(
         "--image-size", type=int, help="resize every image to this side in px (default: keep each one's size)"
     )
@@ -198,7 +198,9 @@ def _for_people(command: Command) -> None:
         " it takes, are held out for it, and the contamination does not matter",
     )
     fit.add_argument(
-        "--loss", choices=("l2", "huber", "pseudo_huber", "lts"), help="robust ones for unclean images (default l2)"
+        "--loss",
+        choices=("l2", "huber", "pseudo_huber", "lts"),
+        help="robust ones for unclean images, on pixels (default l2)",
     )
     fit.add_argument("--delta", type=float, help="of the Huber losses (default 0.2)")
     fit.add_argument("--keep", type=float, help="share of each batch that least trimmed squares keeps (default 0.8)")
@@ -303,7 +305,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"radarlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("radarlib: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "radarlib: interrupted; the same command goes on, a training on pixels from its last checkpoint",
+            file=sys.stderr,
+        )
         return 130
 
 

@@ -95,6 +95,8 @@ def resolve(values: dict, source: str = "settings") -> dict:
         ("diffusionad.t_small", settings["diffusionad"]["t_small"], steps),
         ("diffusionad.t_big", settings["diffusionad"]["t_big"], steps),
         ("reconstruction.reverse_steps", settings["reconstruction"]["reverse_steps"], start),
+        ("ran.steps", settings["ran"]["steps"], start),
+        ("d3ad.t_max", settings["d3ad"]["t_max"], steps),
     ):
         if value > top:
             raise UserError(f"{source}: {key}: {value} is more than the {top} steps that there are")
@@ -106,6 +108,12 @@ def resolve(values: dict, source: str = "settings") -> dict:
         side = settings[section]["image_size"]
         if side is not None and side < patch:
             raise UserError(f"{source}: {section}.image_size: {side} is smaller than the {patch}-px patch")
+    d3ad = settings["d3ad"]
+    if d3ad["smallest_bin"] > d3ad["bins"] or d3ad["smallest_bin"] * d3ad["t_max"] < d3ad["bins"]:
+        raise UserError(
+            f"{source}: d3ad.smallest_bin: {d3ad['smallest_bin']} of {d3ad['bins']} bins gives no step of"
+            f" d3ad.t_max {d3ad['t_max']}"
+        )
     if settings["data"]["counts"] and settings["data"]["image_size"] is None:
         raise UserError(f"{source}: data.image_size: simulated sets need a size in px")
     return settings

@@ -108,11 +108,16 @@ class Study:
         return maps, np.stack([picture(x) for x in self.system.decode(z_hat)[:, 0].numpy()])
 
 
-def picture(x: np.ndarray) -> np.ndarray:
-    """An image in [-1, 1] as it is kept: uint8, square, at most PICTURE px wide."""
-    side = min(PICTURE, *x.shape)
+def picture(x: np.ndarray, side: int = PICTURE) -> np.ndarray:
+    """An image in [-1, 1] as it is kept: uint8, square, at most `side` px wide."""
+    side = min(side, *x.shape)
     small = cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA)
     return np.round((small + 1) * 127.5).astype(np.uint8)
+
+
+def restored(kept: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A kept picture as an image in [-1, 1] of the size `shape`."""
+    return cv2.resize(kept.astype(np.float32) / 127.5 - 1, shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _seconds(images: Sequence[np.ndarray], run: Callable[[np.ndarray], object]) -> float:
@@ -155,12 +160,12 @@ def study_latents(data: ImageSet, settings: dict, seed: int, out: Path, label: s
     """Fit D3AD on the normal images of a set, and map every test image by every one of `variants` and by `on_features`.
 
     Neither training nor scoring sees a label. Two controls: "raw", the squared distance of the image to its mean, and the
-    variant without training. All see the same images, resized to `d3ad.image_size`.
+    variant whose diffusion is not trained. All see the same images, resized to `d3ad.image_size`.
 
     Leaves in `out`: `scores.csv` (position, method, score), `maps.npz` (by method (n, MAP, MAP), or on the extractor's grid, float16,
     test images in the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of every training and test image
-    its distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json` (seconds per image by method) and
-    the trained parts.
+    its distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json` (seconds per image by method),
+    and the trained autoencoder and diffusion.
     """
     options = settings["d3ad"]
     data = resized(data.blind(), options["image_size"])

@@ -56,7 +56,7 @@ Maps = list[list[Tensor]]
 class System:
     """D3AD fitted on the normal images of a set, all of one size.
 
-    The parts that are trained lie in `out`; what is there already from the same images, settings and seed is not trained again.
+    Autoencoder and diffusion lie in `out`; what is there already from the same images, settings and seed is not trained again.
     """
 
     def __init__(self, images: Sequence[np.ndarray], settings: dict, seed: int, out: Path, label: str):
@@ -77,7 +77,7 @@ class System:
         self.normals = [images[i] for i in some]
         self.normal_steps = np.array([self.conditioning.steps(self.distances[i], self.options["t_max"]) for i in some])
         z_0 = self.encode(self.normals)
-        z_hat = self.denoise(self.normals, z_0, self.normal_steps)
+        z_hat = self.denoise(self.normals, z_0, self.normal_steps, guidance=self.options["guidance"])
         self.adapted = self._adapt(z_hat, label)
         self.scales = {}
         for adapted in (True, False):
@@ -159,6 +159,7 @@ class System:
     def maps(self, features: Maps, z_0: Tensor, z_hat: Tensor, adapted: bool = True) -> np.ndarray:
         """A_map (Eq. 10), (N, MAP, MAP): each part as a multiple of its mean over normal images, then smoothed.
 
+        The means are those of D3AD itself, dynamic and without noise, whatever has made ẑ_0: variants keep one λ.
         features : of the images, by the same extractor.
         """
         weight, scales = self.options["weight"], self.scales[adapted]

@@ -32,7 +32,7 @@ class Detector:
 
     spaces : fitted on the user's images, as `decision.space` of the settings says.
     features : (n, 2 per space) of the training images that the decision was fitted on.
-    map_scales : of each space, the median over those images of the 99.9 % quantile of the map; overlays show what exceeds it.
+    map_scales : of each space, the median over those images and the held-out ones of the 99.9 % quantile of the map; overlays show what exceeds it.
     calibration : (m, 2 per space) of held-out normal images that neither a network nor the decision has seen, or none. Where
         there are some, the threshold keeps `decision.false_alarm_rate` of the settings (split-conformal), whatever the contamination.
 

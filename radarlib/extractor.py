@@ -25,9 +25,10 @@ MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours
 
 
 class EfficientNetLite0(nn.Module):
-    """The last blocks at a sixteenth (112 channels) and at a thirty-second of the side (192 channels); intensities in [-1, 1].
+    """The last block at a sixteenth (112 channels) and the last but one at a thirty-second of the side (192 channels).
 
-    Held-out normal images chose them: with artificial defects on them, earlier blocks told those apart less well.
+    Takes intensities in [-1, 1]. Held-out normal images chose the blocks: with artificial defects on them, earlier ones
+    told those apart less well.
     """
 
     blocks, factor = (10, 14), 16

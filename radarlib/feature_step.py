@@ -1,6 +1,6 @@
 """RADAR's idea in feature space: one diffusion step on the features of a pretrained network, and the noise that is predicted.
 
-A small network per location learns which noise was added to whitened features of normal images. Shown features that are only
+A small network, the same at every location, learns which noise was added to whitened features of normal images. Shown features that are only
 scaled, without noise, it answers how far they lie from what it has learned.
 """
 
@@ -98,7 +98,7 @@ def predict(features: np.ndarray, model: FeatureStep) -> tuple[np.ndarray, float
 
 @dataclass
 class CrossFitted:
-    """Networks that were each trained without a part of the normal images, by which those are judged as new ones are.
+    """Networks that were each trained without a part of the normal images, by which those are judged as something new.
 
     A network knows the features that it was trained on too well: a classifier that is fitted on its answers to them takes
     nearly every new image for anomalous.
@@ -151,7 +151,7 @@ def save(model: CrossFitted, path: Path) -> None:
 
 
 def load(path: Path, settings: dict) -> CrossFitted:
-    """Read what `save` wrote. Raises SafetensorError, KeyError or RuntimeError for a damaged file."""
+    """Read what `save` wrote. Raises SafetensorError, KeyError, TypeError or RuntimeError for a damaged file."""
     data = path.read_bytes()
     tensors, options = load_tensors(data), settings["feature_step"]
     with safe_open(path, "pt") as file:

@@ -1,7 +1,7 @@
 """RAN, as far as its fragment goes: errors at intermediate steps of the reverse chain, in pixels and in features, and images led
 to normality by denoised gradients.
 
-The fragment (abstract's end to §3.1) gives no equation of its own. Open, and chosen here: the chain is DDPM's from t_start, the
+The fragment (the introduction's end to §3.1) gives no equation of its own. Open, and chosen here: the chain is DDPM's from t_start, the
 estimate at a step is x̂_0(x_t, t), features are compared by cosine distance, and a gradient is denoised by averaging it over
 copies of the image with a little noise.
 """

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from radarlib.chapters import chapter_seeds, chapter_sets
+from radarlib.d3ad_study import picture, restored
 from radarlib.detection import auroc_row
 from radarlib.diffusion import chain
 from radarlib.exhibits import first_of_each_defect, pixel_rows
@@ -131,13 +132,18 @@ def reconstructions(study: Study) -> tuple[list[Row], pd.DataFrame]:
         for i in first_of_each_defect(data, most):
             shape, kind = data.images[i].shape, data.index["defect"][i]
             states = [
-                (step, cv2.resize(x / 127.5 - 1, shape[::-1], interpolation=cv2.INTER_LINEAR))
-                for step, x in zip(steps(study)[:-1], estimates[place[i]], strict=True)
+                (step, restored(x, shape)) for step, x in zip(steps(study)[:-1], estimates[place[i]], strict=True)
             ]
             own = {label: each[place[i]] for label, each in errors.items()}
             found.append((f"{name}\n{kind}", data.images[i], data.masks[i], states, own))
-            rows += _changes(name, kind, data.masks[i], [(int(t), x - data.images[i]) for t, x in states])
+            image = as_kept(data.images[i], estimates.shape[-1])
+            rows += _changes(name, kind, data.masks[i], [(int(t), x - image) for t, x in states])
     return found, pd.DataFrame(rows, columns=["set", "defect", "step", "region", "change"])
+
+
+def as_kept(image: np.ndarray, side: int) -> np.ndarray:
+    """An image that has lost what pictures lose when they are kept, so that the two can be compared."""
+    return restored(picture(image, side), image.shape)
 
 
 def _changes(name: str, kind: str, mask: np.ndarray | None, differences: list[tuple[int, np.ndarray]]) -> list[dict]:
@@ -164,9 +170,8 @@ def gradient(study: Study, most: int = 5) -> tuple[list[Path], pd.DataFrame]:
         some = np.unique(np.linspace(1, paths.shape[1], 4).round().astype(int))
         for i, path in list(zip(positions, paths, strict=True))[: max(1, most // len(sets(study)))]:
             shape, kind = data.images[i].shape, data.index["defect"][i]
-            states = [
-                (int(k), cv2.resize(path[k - 1] / 127.5 - 1, shape[::-1], interpolation=cv2.INTER_LINEAR)) for k in some
-            ]
-            found.append((f"{name}\n{kind}", data.images[i], data.masks[i], states))
-            rows += _changes(name, kind, data.masks[i], [(k, x - data.images[i]) for k, x in states])
+            states = [(int(k), restored(path[k - 1], shape)) for k in some]
+            image = as_kept(data.images[i], paths.shape[-1])
+            found.append((f"{name}\n{kind}", image, data.masks[i], states))
+            rows += _changes(name, kind, data.masks[i], [(k, x - image) for k, x in states])
     return found, pd.DataFrame(rows, columns=["set", "defect", "step", "region", "change"])

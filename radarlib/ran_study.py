@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 
 from radarlib.artifacts import write_csv, write_npz
-from radarlib.d3ad_study import picture
+from radarlib.d3ad_study import PICTURE, picture
 from radarlib.d3ad_system import MAP, PAPER_SIDE
 from radarlib.datasets import ImageSet, drawn
 from radarlib.denoiser import Denoiser
@@ -44,13 +44,15 @@ def study_steps(data: ImageSet, denoiser: Denoiser, settings: dict, seed: int, o
     """Read the errors of every test image from the network of RADAR and DDPM; nothing is trained, no label is seen.
 
     Leaves in `out`: `scores.csv` (position, space, step: the time step t or "all", score), `maps.npz` (by space
-    (n, steps + 1, MAP, MAP) float16, test images in the order of the index), `estimates.npz` (x̂_0 at each step, uint8),
-    `gradient.npz` (of the images with the highest scores: `positions`, and `paths` (n, descents, S, S) uint8).
+    (n, steps + 1, MAP, MAP) float16, test images in the order of the index), `estimates.npz` (x̂_0 at each step, uint8, at
+    one size S for all images), `gradient.npz` (of the images with the highest scores: `positions`, and `paths`
+    (n, descents, S, S) uint8).
     """
     data, options = data.blind(), settings["ran"]
     times = chain(settings["reconstruction"]["t_start"], options["steps"])
     stride, batch = settings["reconstruction"]["stride"], settings["compute"]["inference_batch"]
     extractor, test = Extractor(settings["features"], settings["compute"]["device"]), data.where("test")
+    side = min(PICTURE, *(length for image in data.images for length in image.shape))
 
     def read(i: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         found = estimates(data.images[i], denoiser, times, stride, seed, batch)
@@ -73,7 +75,7 @@ def study_steps(data: ImageSet, denoiser: Denoiser, settings: dict, seed: int, o
                 small = _small(m, options["sigma"])
                 maps[space].append(small.astype(np.float16))
                 rows += [(i, space, step, float(each.max())) for step, each in zip(steps, small, strict=True)]
-            pictures.append(np.stack([picture(x) for x in found]))
+            pictures.append(np.stack([picture(x, side) for x in found]))
             last[i] = found[-1]
             bar.update()
     scores = pd.DataFrame(rows, columns=["position", "space", "step", "score"])
@@ -82,7 +84,7 @@ def study_steps(data: ImageSet, denoiser: Denoiser, settings: dict, seed: int, o
     write_npz(
         out / "gradient.npz",
         positions=np.array(chosen),
-        paths=_paths(data.images, last, chosen, extractor, options, seed, label),
+        paths=_paths(data.images, last, chosen, extractor, options, seed, side, label),
     )
     write_npz(out / "maps.npz", **{space: np.stack(parts) for space, parts in maps.items()})
     write_npz(out / "estimates.npz", estimates=np.stack(pictures))
@@ -91,7 +93,7 @@ def study_steps(data: ImageSet, denoiser: Denoiser, settings: dict, seed: int, o
 
 def _paths(
     images: Sequence[np.ndarray], normal: dict[int, np.ndarray], chosen: Sequence[int], extractor: Extractor, options: dict,
-    seed: int, label: str,
+    seed: int, side: int, label: str,
 ) -> np.ndarray:  # fmt: skip
     """Each image on its way to its reconstruction `normal`."""
     paths = []
@@ -106,5 +108,5 @@ def _paths(
             options["noise"],
             seed,
         )
-        paths.append(np.stack([picture(x) for x in path]))
+        paths.append(np.stack([picture(x, side) for x in path]))
     return np.stack(paths)

@@ -70,7 +70,7 @@ class Features:
             raise UserError(f"{path}: missing; fit the model again")
         try:
             return cls(feature_step.load(path, _on(settings, device)), settings, seed)
-        except (SafetensorError, KeyError, RuntimeError) as error:
+        except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
             raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); fit the model again") from None
 
     def score(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:

@@ -58,6 +58,10 @@ def test_table_1_of_the_paper_is_the_default_profile():
         ({"loss": {"kind": "pseudo_huber", "delta": float("inf")}}, "loss.delta: inf makes no loss"),
         ({"loss": {"kind": "huber", "delta": float("nan")}}, "loss.delta: nan makes no loss; use a number"),
         ({"radar": {"t": 5000}}, "radar.t: 5000 is more than the 1000 steps"),
+        ({"ran": {"steps": 300}}, "ran.steps: 300 is more than the 250 steps"),
+        ({"d3ad": {"t_max": 1001}}, "d3ad.t_max: 1001 is more than the 1000 steps"),
+        ({"d3ad": {"smallest_bin": 11}}, "d3ad.smallest_bin: 11 of 10 bins gives no step of d3ad.t_max 80"),
+        ({"d3ad": {"t_max": 10, "bins": 30}}, "d3ad.smallest_bin: 2 of 30 bins gives no step of d3ad.t_max 10"),
         ({"reconstruction": {"reverse_steps": 300}}, "reconstruction.reverse_steps: 300 is more than the 250 steps"),
     ],
 )

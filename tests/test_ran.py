@@ -8,9 +8,10 @@ import pytest
 import torch
 from conftest import REPOSITORY
 
-from radarlib import ran, ran_study
+from radarlib import ran, ran_exhibits, ran_study
 from radarlib.claims import ledger
 from radarlib.config import load_settings, merge
+from radarlib.d3ad_study import picture, restored
 from radarlib.datasets import ImageSet, read_mvtec
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
@@ -81,6 +82,23 @@ def test_the_job_reads_every_step_and_sees_no_label(mvtec, settings, denoiser, t
     other = ImageSet(data.images, data.index.assign(defect="good"), [None] * len(data.images))
     ran_study.study_steps(other, denoiser, settings, 0, tmp_path / "b")
     assert (tmp_path / "a/scores.csv").read_bytes() == (tmp_path / "b/scores.csv").read_bytes()
+
+
+def test_images_of_several_sizes_are_kept_at_one(mvtec, settings, denoiser, tmp_path):
+    data = read_mvtec(mvtec, "cloth", settings["data"], 8)
+    larger = [np.pad(image, (0, 8 * (k % 2)), mode="reflect") for k, image in enumerate(data.images)]
+    data = ImageSet(larger, data.index, [None] * len(larger))
+    options = {"steps": 2, "limit": 2, "examples": 2, "descents": 1, "copies": 1}
+    ran_study.study_steps(data, denoiser, merge(settings, {"ran": options, "features": {"side": 32}}), 0, tmp_path)
+    with np.load(tmp_path / "estimates.npz") as found:
+        assert found["estimates"].shape == (8, 2, 24, 24)
+
+
+def test_what_pictures_lose_is_no_change():
+    image = np.random.default_rng(0).uniform(-1, 1, (200, 150)).astype(np.float32)
+    kept = picture(image, 100)
+    assert np.abs(restored(kept, image.shape) - image).mean() > 0.1
+    assert np.abs(restored(kept, image.shape) - ran_exhibits.as_kept(image, 100)).max() == 0
 
 
 def test_it_reads_the_network_of_radar_and_ddpm():
