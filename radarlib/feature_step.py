@@ -116,11 +116,19 @@ def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
     extractor, options = Extractor(settings["features"], settings["compute"]["device"]), settings["feature_step"]
     some = [images[i] for i in drawn(np.arange(len(images)), options["images"], seed)]
     features = [extractor.embed(image) for image in progress(some, desc="features", unit="image")]
+    # At random: images often alternate in kind, and then each network would know one kind only.
+    folds = np.random.default_rng(seed).permutation(len(some)) % FOLDS
     steps = [
-        train([x for k, x in enumerate(features) if k % FOLDS != fold], options, seed, f"network {fold + 1} of {FOLDS}")
+        train(
+            [x for x, own in zip(features, folds, strict=True) if own != fold],
+            options,
+            seed,
+            f"network {fold + 1} of {FOLDS}",
+        )
         for fold in range(FOLDS)
     ]
-    return CrossFitted(extractor, steps, {content_hash(image): steps[k % FOLDS] for k, image in enumerate(some)})
+    unseen = {content_hash(image): steps[fold] for image, fold in zip(some, folds, strict=True)}
+    return CrossFitted(extractor, steps, unseen)
 
 
 def score(image: np.ndarray, model: CrossFitted, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:

@@ -87,6 +87,8 @@ def test_training_images_are_judged_by_a_network_that_has_not_seen_them(images, 
     features = model.extractor.embed(images[3])
     own = model.unseen[content_hash(images[3])]
     assert sorted(map(id, model.steps)) == sorted({id(step) for step in model.unseen.values()})
+    for kind in (images[::2], images[1::2]):  # of images that alternate in kind, each network knows both
+        assert len({id(model.unseen[content_hash(image)]) for image in kind}) == 2
     found = feature_step.score(images[3], model, settings, 0)[1]["local"]
     assert found == pytest.approx(feature_step.predict(features, own)[1], rel=1e-5)
     new = images[3] + np.float32(1e-3)
