@@ -116,8 +116,11 @@ def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
     extractor, options = Extractor(settings["features"], settings["compute"]["device"]), settings["feature_step"]
     some = [images[i] for i in drawn(np.arange(len(images)), options["images"], seed)]
     features = [extractor.embed(image) for image in progress(some, desc="features", unit="image")]
-    # At random: images often alternate in kind, and then each network would know one kind only.
-    folds = np.random.default_rng(seed).permutation(len(some)) % FOLDS
+    # At random, for images often alternate in kind; copies of an image together, or another would have been seen.
+    contents = [content_hash(image) for image in some]
+    kinds = list(dict.fromkeys(contents))
+    fold_of = dict(zip(kinds, np.random.default_rng(seed).permutation(len(kinds)) % FOLDS, strict=True))
+    folds = [fold_of[content] for content in contents]
     steps = [
         train(
             [x for x, own in zip(features, folds, strict=True) if own != fold],
@@ -127,7 +130,7 @@ def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
         )
         for fold in range(FOLDS)
     ]
-    unseen = {content_hash(image): steps[fold] for image, fold in zip(some, folds, strict=True)}
+    unseen = {content: steps[fold] for content, fold in fold_of.items()}
     return CrossFitted(extractor, steps, unseen)
 
 
