@@ -14,7 +14,7 @@ from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_json
 from radarlib.denoiser import settings_key
 from radarlib.runtime import progress, resolve_device
 from radarlib.unet import group_norm
-from radarlib.workflow import code_digest
+from radarlib.workflow import module_digest
 
 FACTOR = 4  # px of an image for one of its latents, along each side
 
@@ -55,8 +55,8 @@ def fit(images: Sequence[np.ndarray], options: dict, seed: int, path: Path, devi
     not repeated.
     """
     stack = torch.from_numpy(np.stack(images))[:, None]
-    code = code_digest([Path(__file__).name], Path(__file__).parent)
-    identity = sha256_bytes(settings_key({**options, "seed": seed, "code": code}).encode() + stack.numpy().tobytes())
+    known = {**options, "seed": seed, "code": module_digest("autoencoder")}
+    identity = sha256_bytes(settings_key(known).encode() + stack.numpy().tobytes())
     torch.manual_seed(seed)
     where = resolve_device(device)
     net = Autoencoder(options["latents"], options["width"]).to(where)

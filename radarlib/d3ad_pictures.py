@@ -9,7 +9,7 @@ import torch
 
 from radarlib.d3ad import disturb
 from radarlib.d3ad_exhibits import POLICIES, STEP, images, kept, maps, seeds, sets
-from radarlib.d3ad_study import D3AD, NOISED
+from radarlib.d3ad_study import D3AD, NOISED, restored
 from radarlib.d3ad_system import network_settings
 from radarlib.diffusion import Schedule
 from radarlib.exhibits import Example, examples, first_of_each_defect
@@ -77,7 +77,7 @@ def reconstructions(study: Study) -> list[tuple[str, np.ndarray, dict[str, np.nd
         place = {i: k for k, i in enumerate(data.where("test"))}
         every = {label: kept(study, name, "pictures.npz", method, seed) for method, label in labels.items()}
         for i in first_of_each_defect(data, max(1, 6 // len(sets(study)))):
-            own = {label: pictured[place[i]] / 127.5 - 1 for label, pictured in every.items()}
+            own = {label: restored(x[place[i]], x.shape[1:]) for label, x in every.items()}
             shown.append((f"{name}\n{data.index['defect'][i]}", data.images[i], own))
     return shown
 

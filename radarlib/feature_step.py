@@ -118,20 +118,18 @@ def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
     features = [extractor.embed(image) for image in progress(some, desc="features", unit="image")]
     # At random, for images often alternate in kind; copies of an image together, or another would have been seen.
     contents = [content_hash(image) for image in some]
-    kinds = list(dict.fromkeys(contents))
-    fold_of = dict(zip(kinds, np.random.default_rng(seed).permutation(len(kinds)) % FOLDS, strict=True))
-    folds = [fold_of[content] for content in contents]
+    distinct = list(dict.fromkeys(contents))
+    folds = dict(zip(distinct, np.random.default_rng(seed).permutation(len(distinct)) % FOLDS, strict=True))
     steps = [
         train(
-            [x for x, own in zip(features, folds, strict=True) if own != fold],
+            [x for x, content in zip(features, contents, strict=True) if folds[content] != fold],
             options,
             seed,
             f"network {fold + 1} of {FOLDS}",
         )
         for fold in range(FOLDS)
     ]
-    unseen = {content: steps[fold] for content, fold in fold_of.items()}
-    return CrossFitted(extractor, steps, unseen)
+    return CrossFitted(extractor, steps, {content: steps[fold] for content, fold in folds.items()})
 
 
 def score(image: np.ndarray, model: CrossFitted, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import cv2
@@ -137,7 +138,7 @@ def reconstructions(study: Study) -> tuple[list[Row], pd.DataFrame]:
             own = {label: each[place[i]] for label, each in errors.items()}
             found.append((f"{name}\n{kind}", data.images[i], data.masks[i], states, own))
             image = as_kept(data.images[i], estimates.shape[-1])
-            rows += _changes(name, kind, data.masks[i], [(int(t), x - image) for t, x in states])
+            rows += _changes(name, kind, data.masks[i], image, states)
     return found, pd.DataFrame(rows, columns=["set", "defect", "step", "region", "change"])
 
 
@@ -146,13 +147,15 @@ def as_kept(image: np.ndarray, side: int) -> np.ndarray:
     return restored(picture(image, side), image.shape)
 
 
-def _changes(name: str, kind: str, mask: np.ndarray | None, differences: list[tuple[int, np.ndarray]]) -> list[dict]:
-    """Mean absolute differences on a defect and elsewhere."""
+def _changes(
+    name: str, kind: str, mask: np.ndarray | None, image: np.ndarray, states: Iterable[tuple[str | int, np.ndarray]]
+) -> list[dict]:
+    """Mean absolute differences of an image's later states from it, on a defect and elsewhere."""
     if mask is None or not mask.any():
         return []
     return [
-        {"set": name, "defect": kind, "step": step, "region": region, "change": np.abs(d)[where].mean()}
-        for step, d in differences
+        {"set": name, "defect": kind, "step": int(step), "region": region, "change": np.abs(x - image)[where].mean()}
+        for step, x in states
         for region, where in (("defect", mask), ("normal", ~mask))
     ]
 
@@ -173,5 +176,5 @@ def gradient(study: Study, most: int = 5) -> tuple[list[Path], pd.DataFrame]:
             states = [(int(k), restored(path[k - 1], shape)) for k in some]
             image = as_kept(data.images[i], paths.shape[-1])
             found.append((f"{name}\n{kind}", image, data.masks[i], states))
-            rows += _changes(name, kind, data.masks[i], [(k, x - image) for k, x in states])
+            rows += _changes(name, kind, data.masks[i], image, states)
     return found, pd.DataFrame(rows, columns=["set", "defect", "step", "region", "change"])

@@ -6,7 +6,6 @@ import copy
 import sys
 import time
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -21,16 +20,9 @@ from radarlib.denoiser import Denoiser, settings_key
 from radarlib.losses import make_loss
 from radarlib.patches import PatchSampler, corrupt
 from radarlib.runtime import autocast, progress
-from radarlib.workflow import code_digest, code_files
+from radarlib.workflow import module_digest
 
 CHECKPOINT_SECONDS = 20.0
-
-
-@cache
-def training_code() -> str:
-    """A digest of the modules that training depends on: what another code has trained is not taken for finished."""
-    root = Path(__file__).parents[1]
-    return code_digest(code_files(["train"], root), root)
 
 
 class Sampler(Protocol):
@@ -64,7 +56,7 @@ class Trainer:
         self.losses: list[float] = []
         # What a checkpoint must agree on before it may be continued.
         self.identity = sha256_bytes(
-            settings_key({**settings, "seed": seed, "code": training_code()}).encode()
+            settings_key({**settings, "seed": seed, "code": module_digest("train")}).encode()
             + self.sampler.flat.numpy().tobytes()
         )
 

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -40,6 +41,13 @@ def code_files(modules: Iterable[str], root: Path, without: Iterable[str] = ()) 
 def code_digest(files: Iterable[str], root: Path) -> str:
     """A digest of files, for what a job keeps outside its outputs."""
     return hashlib.sha256(b"".join((root / file).read_bytes() for file in files)).hexdigest()[:16]
+
+
+@cache
+def module_digest(name: str) -> str:
+    """A digest of a module and of what it imports: weights that other code has trained are not taken for finished."""
+    root = PACKAGE.parent
+    return code_digest(code_files([name], root), root)
 
 
 def _code_cells(notebook: Path) -> list[str]:

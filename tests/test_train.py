@@ -58,7 +58,7 @@ def test_what_another_code_has_trained_is_trained_again(images, settings, tmp_pa
     monkeypatch.setattr(Trainer, "train_step", lambda self: (steps.append(self.step), original(self))[1])
     train(images, settings, 0, tmp_path)
     assert not steps
-    monkeypatch.setattr(training, "training_code", lambda: "another")
+    monkeypatch.setattr(training, "module_digest", lambda name: "another")
     train(images, settings, 0, tmp_path)
     assert steps[0] == 0 and len(steps) == settings["training"]["steps"]
 
