@@ -31,7 +31,11 @@ FOLDS = 2  # parts of the normal images, each of which one network does without
 
 @dataclass
 class Whitening:
-    """mean : (C,). matrix : (C, D), to components of unit variance over normal features."""
+    """mean : (C,). matrix : (C, C), to uncorrelated components of unit variance over normal features.
+
+    The symmetric one of all such matrices: eigenvectors alone have a sign, and where variances are alike a direction, that
+    processors choose differently.
+    """
 
     mean: np.ndarray
     matrix: np.ndarray
@@ -41,7 +45,8 @@ class Whitening:
         """features : (n, C). floor : of a component's variance, as a share of the largest."""
         mean = features.mean(0)
         values, vectors = np.linalg.eigh(np.cov(features - mean, rowvar=False))
-        return cls(mean, (vectors / np.sqrt(np.maximum(values, floor * values.max()))).astype(np.float32))
+        scale = np.sqrt(np.maximum(values, floor * values.max()))
+        return cls(mean, (vectors / scale @ vectors.T).astype(np.float32))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         return ((features - self.mean) @ self.matrix).astype(np.float32)

@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
 
 CLASSIFIERS = {"isolation_forest": "Isolation Forest", "lof": "Local Outlier Factor", "ocsvm": "one-class SVM"}
+NEIGHBOURS = 20  # of the Local Outlier Factor, at most half of the images
 
 
 class OneClass:
@@ -31,7 +32,7 @@ class OneClass:
     """
 
     def __init__(self, contamination: float = 0.05, trees: int = 100, seed: int = 0, kind: str = "isolation_forest"):
-        self.contamination = contamination
+        self.contamination, self.kind = contamination, kind
         logs = FunctionTransformer(lambda x: np.log(np.maximum(x, 1e-12)))
         models: dict[str, Any] = {
             "isolation_forest": lambda: IsolationForest(n_estimators=trees, random_state=seed),
@@ -44,6 +45,9 @@ class OneClass:
 
     def fit(self, features: np.ndarray) -> OneClass:
         """features : (n, k) of normal training images."""
+        if self.kind == "lof":
+            # With all but one of few images as neighbours, LOF would be 1 everywhere but for rounding.
+            self.model.set_params(localoutlierfactor__n_neighbors=min(NEIGHBOURS, max(1, len(features) // 2)))
         self.model.fit(features)
         self.training_scores = self.score(features)
         self.threshold = self.threshold_at(self.contamination)

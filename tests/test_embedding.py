@@ -61,6 +61,14 @@ def test_whitened_features_are_uncorrelated_and_of_unit_variance(normal):
     np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(6), atol=1e-3)
 
 
+def test_whitening_does_not_depend_on_which_eigenvectors_are_found(normal):
+    """Processors choose their signs, and their directions where variances are alike: turned features are whitened to turned ones."""
+    every = np.concatenate(normal)
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0].astype(np.float32)
+    white, turned = feature_step.Whitening.fit(every)(every), feature_step.Whitening.fit(every @ turn)(every @ turn)
+    np.testing.assert_allclose(turned, white @ turn, atol=1e-4)
+
+
 def test_the_one_step_answers_how_far_features_lie_from_normal_ones(normal):
     """For a Gaussian the best prediction of the noise in x is σ x: its norm grows with the distance."""
     model = feature_step.train(normal, OPTIONS, 0)

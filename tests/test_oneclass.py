@@ -29,3 +29,12 @@ def test_contamination_zero_flags_no_training_image():
 def test_far_away_scores_higher():
     decision = OneClass().fit(TRAIN)
     assert decision.score(np.array([[6.0, 6.0]]))[0] > decision.score(np.array([[0.0, 0.0]]))[0]
+
+
+def test_the_outlier_factor_of_few_images_is_more_than_rounding():
+    """With all but one of them as neighbours it would be 1 everywhere, and its order left to the processor."""
+    few = np.abs(TRAIN[:12]) + 0.1
+    score = OneClass(kind="lof").fit(few).score(np.abs(TEST))
+    again = OneClass(kind="lof").fit(few * (1 + 1e-7 * TRAIN[12:24])).score(np.abs(TEST))
+    np.testing.assert_allclose(again, score, rtol=1e-3)
+    assert np.ptp(score) > 0.5
