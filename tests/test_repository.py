@@ -1,6 +1,7 @@
 """The files around the code stay in step with it."""
 
 import re
+import runpy
 import tomllib
 
 import yaml
@@ -52,10 +53,15 @@ def test_readme_names_only_files_that_exist():
     assert [link for link in links if not (REPOSITORY / link).exists()] == []
 
 
-def test_readme_shows_the_ledger_of_the_reference_run():
-    rows = (REPOSITORY / "figures/default/claims.md").read_text().splitlines()[2:]
+def test_readme_shows_the_numbers_of_the_reference_run():
+    """Its tables, the ledger first, are those that `python workflow/readme_tables.py` makes of the committed exhibits."""
+    script = runpy.run_path(str(REPOSITORY / "workflow/readme_tables.py"))
     text = (REPOSITORY / "README.md").read_text()
+    assert script["filled"](text) == text
+    assert len([mark for mark in script["MARK"].findall(text) if "figures/default" in mark[1]]) >= 7
+    rows = (REPOSITORY / "figures/default/claims.md").read_text().splitlines()[2:]
     assert len(rows) > 20 and "\n".join(rows) in text
+    assert script["filled"](text.replace("| RADAR (3) | 0.", "| RADAR (3) | 9.")) == text
 
 
 def test_licence_and_citation():
