@@ -48,7 +48,8 @@ class TailedCDF:
 
     @classmethod
     def fit(cls, residuals: np.ndarray) -> TailedCDF:
-        """Tails from the outermost 0.2 % on each side; they begin at the sixth value."""
+        """Tails from the outermost 0.2 % on each side; they begin at the sixth value from the left and the fifth
+        from the right, sooner where 0.2 % are fewer."""
         x = np.sort(residuals)
         n = int(max(2, 0.002 * len(x)))
         m = min(n, 5)

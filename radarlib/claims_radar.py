@@ -1,4 +1,4 @@
-"""Claims of the RADAR paper (Moradi & Paynabar 2025).
+"""Claims of the RADAR paper (Moradi, Grasso, Colosimo & Paynabar 2025).
 
 What it says of its 3D prints is asked of the periodic surfaces of a profile, what it says of Tile of the stochastic ones.
 """

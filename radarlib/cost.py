@@ -121,7 +121,7 @@ def measure(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: i
     """Time every method in one run, one after another; leaves `out` (JSON): tables `methods`, `sides`, `images`, `noise`.
 
     methods : seconds per image on the first test images, and to fit what is fitted besides the network.
-    sides : seconds per image against the image's side, on pieces of training images laid side by side.
+    sides : seconds per image against the image's side, on the first training image laid side by side with itself.
     noise : `noise_share`.
     images : seconds to fit the forest on n feature vectors, and n times the method's seconds per image.
     """
@@ -152,7 +152,7 @@ def measure(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: i
 
 
 def tiled(images: Sequence[np.ndarray], side: int) -> np.ndarray:
-    """A square image of this side made of training images laid side by side: only its size matters."""
+    """A square image of this side made of the first training image, repeated: only its size matters."""
     tile = images[0]
     times = -(-side // np.array(tile.shape))
     return np.ascontiguousarray(np.tile(tile, times)[:side, :side])

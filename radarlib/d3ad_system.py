@@ -25,7 +25,7 @@ from radarlib.runtime import image_generator, progress
 from radarlib.train import train
 
 MAP = 64  # side in px of the maps that are kept
-PAPER_SIDE = 256  # px of the paper's images, which its filter's width is told for
+PAPER_SIDE = 256  # px of the images that its filter's width is meant for; the paper gives none
 
 
 class Latents:

@@ -22,8 +22,8 @@ class OneClass:
     ----------
     contamination : share of the training images called anomalous, 0 … 0.5. At 0, which scikit-learn refuses,
         the threshold is the highest training score (Fig. 8). Also the one-class SVM's ν, at least 0.001.
-    kind : a key of CLASSIFIERS. All but the forest see the logarithms of the features, standardised, as both depend
-        on distances; the forest depends on the features' order alone.
+    kind : a key of CLASSIFIERS. The forest sees the features as they are, as in the paper; the others their
+        logarithms, standardised, for both depend on distances.
 
     Attributes
     ----------
