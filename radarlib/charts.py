@@ -154,7 +154,8 @@ def ablation_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
                 ax.vlines(part.index + 0.12 * k, part[f"{metric}_low"], part[f"{metric}_high"], color=f"C{k}", lw=0.8)
                 ax.plot(part.index + 0.12 * k, part[metric], STYLES[k][0], color=f"C{k}", ms=3, label=TITLES[metric])
             best = part[part["chosen_by_normal_images"]]
-            ax.plot(best.index, best["auroc"], "o", ms=8, mfc="none", mec="k", mew=0.7, label="chosen by normal images")
+            ring = {"ms": 8, "mfc": "none", "mec": "k", "mew": 0.7, "clip_on": False}
+            ax.plot(best.index, best["auroc"], "o", label="chosen by normal images", **ring)
             labels = [SHORT.get(value, value) for value in part["value"]]
             ax.set_xticks(part.index, labels, rotation=90, fontsize=5.5)
             ax.set(xlim=(-0.6, len(part) - 0.3), ylim=(0, 1.04))
