@@ -28,7 +28,7 @@ class OneClass:
     Attributes
     ----------
     threshold : an image is anomalous if its score is above it.
-    training_scores : of the distinct images that it was fitted on.
+    training_scores : (n,) of the images that it was fitted on.
     """
 
     def __init__(self, contamination: float = 0.05, trees: int = 100, seed: int = 0, kind: str = "isolation_forest"):
@@ -44,9 +44,7 @@ class OneClass:
         self.threshold = np.nan
 
     def fit(self, features: np.ndarray) -> OneClass:
-        """features : (n, k) of normal training images. Copies, which real sets have, count once: a few of an unusual image,
-        and the forest takes what lies beyond it for usual."""
-        features = features[np.sort(np.unique(features, axis=0, return_index=True)[1])]
+        """features : (n, k) of normal training images."""
         if self.kind == "lof":
             # With all but one of few images as neighbours, LOF would be 1 everywhere but for rounding.
             self.model.set_params(localoutlierfactor__n_neighbors=min(NEIGHBOURS, max(1, len(features) // 2)))

@@ -26,15 +26,6 @@ def test_contamination_zero_flags_no_training_image():
     assert decision.threshold == decision.score(TRAIN).max()
 
 
-def test_copies_of_an_image_count_once():
-    few = TRAIN[:30]
-    outermost = few[np.abs(few).sum(1).argmax()]
-    decision = OneClass(0.05).fit(few)
-    copied = OneClass(0.05).fit(np.concatenate([few, [outermost] * 3]))
-    assert copied.threshold == decision.threshold and len(copied.training_scores) == 30
-    np.testing.assert_array_equal(copied.score(TEST), decision.score(TEST))
-
-
 def test_far_away_scores_higher():
     decision = OneClass().fit(TRAIN)
     assert decision.score(np.array([[6.0, 6.0]]))[0] > decision.score(np.array([[0.0, 0.0]]))[0]
