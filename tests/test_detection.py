@@ -19,4 +19,6 @@ def test_copies_of_a_training_image_count_once(smoke, monkeypatch):
     again, fewer, same = fitted(study, "tiles", "radar", 0)
     study.contents.cache_clear()
     assert len(fewer) == len(train) - 3 == len(again.training_scores) and same.equals(test)
-    assert first in data.where("train") and not np.array_equal(again.training_scores, classifier.training_scores)
+    assert data.index["image"][first] in fewer.index.get_level_values("image") and not np.array_equal(
+        again.training_scores, classifier.training_scores
+    )

@@ -17,7 +17,7 @@ import pandas as pd
 
 from radarlib.methods import METHODS, TOGETHER, label_of
 from radarlib.noise_exhibits import LABELS
-from radarlib.tables import with_interval
+from radarlib.tables import wide
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "figures/README.md")
@@ -43,24 +43,21 @@ def _head(value: object, column: str) -> str:
 
 def pivot(table: pd.DataFrame, metrics: list[str], rows: str, columns: list[str], seeds: bool) -> str:
     """A Markdown table of "ours [interval] (printed value)"; of methods, the highest of each column is in bold."""
-    table = table[table["metric"].isin(metrics) & table["ours"].notna()].copy()
-    best = table.groupby(columns)["ours"].transform("max").round(2)
-    table["cell"] = [with_interval(row.ours, row.low, row.high) for row in table.itertuples()]
-    if "paper" in table:
-        table["cell"] += [
-            f" ({value:.{3 if rows == 'set' else 2}f})" if value == value else "" for value in table["paper"]
-        ]
+    table = table[table["metric"].isin(metrics) & table["ours"].notna()]
+    head = [" ".join(map(_head, values, columns)) for values in table[columns].itertuples(index=False)]
+    table = table.assign(head=head)
+    found = wide(table, [rows], "head", more=1 if rows == "set" else 0).set_index(rows)
     if rows == "method":
-        table["cell"] = table["cell"].mask(table["ours"].round(2) == best, "**" + table["cell"] + "**")
-    names = {key: _name(key, rows) for key in table[rows].unique()}
+        ours = table.pivot_table(index=rows, columns="head", values="ours").round(2).reindex_like(found)
+        found = found.mask(ours == ours.max(), "**" + found + "**")
+    names = {key: _name(key, rows) for key in found.index}
     if seeds:
-        names = {key: f"{name} ({table.loc[table[rows] == key, 'seeds'].max():.0f})" for key, name in names.items()}
-    found = table.pivot_table(index=rows, columns=columns, values="cell", aggfunc="first", sort=False).fillna("–")
-    heads = [value if isinstance(value, tuple) else (value,) for value in found.columns]
+        runs = table.groupby(rows)["seeds"].max()
+        names = {key: f"{name} ({runs[key]:.0f})" for key, name in names.items()}
     lines = [
-        [rows + (" (seeds)" if seeds else ""), *(" ".join(map(_head, head, columns)) for head in heads)],
-        ["---"] * (1 + len(heads)),
-        *([names[str(key)], *cells] for key, cells in zip(found.index, found.to_numpy(), strict=True)),
+        [rows + (" (seeds)" if seeds else ""), *found.columns],
+        ["---"] * (1 + len(found.columns)),
+        *([names[key], *cells] for key, cells in zip(found.index, found.to_numpy(), strict=True)),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -72,12 +69,12 @@ def table_of(file: Path, metrics: str | None, rows: str, columns: str, seeds: bo
     return pivot(pd.read_csv(file), str(metrics).split(), rows, columns.split(), seeds)
 
 
-def filled(text: str, root: Path = ROOT) -> str:
+def filled(text: str) -> str:
     """The page with the tables of the exhibits that are there."""
 
     def replace(match: re.Match) -> str:
         head, file, metrics, rows, columns, seeds = match.groups()
-        path = root / file
+        path = ROOT / file
         return head + table_of(path, metrics, rows, columns, bool(seeds)) if path.exists() else match.group()
 
     return MARK.sub(replace, text)
