@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from radarlib import textures
 from radarlib.artifacts import write_csv, write_npz
 from radarlib.errors import UserError
-from radarlib.images import content_hash, list_images, read_image, read_mask
+from radarlib.images import content_hash, list_images, read_image, read_mask, without_copies
 from radarlib.layout import available_sets
 from radarlib.runtime import progress
 
@@ -114,7 +115,9 @@ def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
     """Read `root/name` in MVTec AD layout; `options` is a configuration's `data` section.
 
     Raises UserError for a missing or empty folder, an unreadable or too small image, a mask of another size
-    than its image, and an image that stands in train and in test. A defective image without a mask is kept.
+    than its image, and an image that stands in train and in test. A defective image without a mask is kept. Of training
+    images that are copies of each other, as real sets have, one is kept: with a few copies of an unusual image a
+    classifier takes what lies beyond it for usual, and an image held out from a network would have been seen by it.
     """
     folder = root / name
     if not (folder / "train" / GOOD).is_dir():
@@ -142,8 +145,13 @@ def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
             masks.append(read_mask(found[0], path, shape, size) if found else None)
     pairs = list(zip([p for p, _, _ in paths], images, strict=True))
     refuse_shared(pairs[: len(train)], pairs[len(train) :])
-    rows = [(str(p.relative_to(folder)), split, defect) for p, split, defect in paths]
-    return ImageSet(images, pd.DataFrame(rows, columns=["image", "split", "defect"]), masks)
+    distinct = without_copies(images[: len(train)])
+    if copies := len(train) - len(distinct):
+        print(f"{name}: {copies} of {len(train)} training images are copies of others; left out", file=sys.stderr)
+    kept = [*distinct, *range(len(train), len(images))]
+    rows = [(str(p.relative_to(folder)), split, defect) for p, split, defect in (paths[i] for i in kept)]
+    index = pd.DataFrame(rows, columns=["image", "split", "defect"])
+    return ImageSet([images[i] for i in kept], index, [masks[i] for i in kept])
 
 
 def simulate(name: str, counts: dict, size: int, seed: int) -> ImageSet:

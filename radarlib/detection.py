@@ -24,14 +24,10 @@ def fitted(
 ) -> tuple[OneClass, pd.DataFrame, pd.DataFrame]:
     """The classifier fitted on the training images' features, and the features of training and test images.
 
-    Copies of a training image, which real sets have, count once: with a few of an unusual image a forest takes what lies
-    beyond it for usual.
-
     changes : settings of the section `decision`, e.g. contamination=0.1.
     """
     options = {**study.settings["decision"], **changes}
     table = study.features(name, method, seed)
-    table = table[(table["split"] != "train") | ~table["image"].map(study.contents(name)).duplicated()]
     train, test = (table[table["split"] == split].set_index(["image", "defect"]) for split in ("train", "test"))
     train, test = train.drop(columns="split"), test.drop(columns="split")
     classifier = OneClass(options["contamination"], options["trees"], seed, options["classifier"])

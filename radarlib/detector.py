@@ -16,7 +16,7 @@ from radarlib.artifacts import read_json, sha256_bytes, sha256_file, write_bytes
 from radarlib.config import resolve
 from radarlib.denoiser import FORMAT
 from radarlib.errors import UserError
-from radarlib.images import content_hash, list_images, read_image
+from radarlib.images import content_hash, list_images, read_image, without_copies
 from radarlib.oneclass import OneClass
 from radarlib.runtime import progress
 from radarlib.score import classifier_images
@@ -144,7 +144,7 @@ def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, devi
     files = list_images(good)
     size, patch = settings["data"]["image_size"], settings["training"]["patch"]
     images = [read_image(path, size, patch) for path in progress(files, desc="reading", unit="image")]
-    images = list({content_hash(image): image for image in images}.values())
+    images = [images[i] for i in without_copies(images)]
     if len(images) < 8:
         raise UserError(f"{good}: {len(images)} different images are too few to learn what is normal; give at least 8")
     rate = settings["decision"]["false_alarm_rate"]

@@ -117,24 +117,22 @@ class CrossFitted:
 
 
 def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
-    """What `score` needs, from normal images of any size, (H, W) float32 in [-1, 1]."""
+    """What `score` needs, from normal images of any size, (H, W) float32 in [-1, 1], none a copy of another."""
     extractor, options = Extractor(settings["features"], settings["compute"]["device"]), settings["feature_step"]
     some = [images[i] for i in drawn(np.arange(len(images)), options["images"], seed)]
     features = [extractor.embed(image) for image in progress(some, desc="features", unit="image")]
-    # At random, for images often alternate in kind; copies of an image together, or another would have been seen.
-    contents = [content_hash(image) for image in some]
-    distinct = list(dict.fromkeys(contents))
-    folds = dict(zip(distinct, np.random.default_rng(seed).permutation(len(distinct)) % FOLDS, strict=True))
+    folds = np.random.default_rng(seed).permutation(len(some)) % FOLDS  # at random, for images often alternate in kind
     steps = [
         train(
-            [x for x, content in zip(features, contents, strict=True) if folds[content] != fold],
+            [x for x, own in zip(features, folds, strict=True) if own != fold],
             options,
             seed,
             f"network {fold + 1} of {FOLDS}",
         )
         for fold in range(FOLDS)
     ]
-    return CrossFitted(extractor, steps, {content: steps[fold] for content, fold in folds.items()})
+    unseen = {content_hash(image): steps[fold] for image, fold in zip(some, folds, strict=True)}
+    return CrossFitted(extractor, steps, unseen)
 
 
 def score(image: np.ndarray, model: CrossFitted, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:

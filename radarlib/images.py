@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -125,3 +126,11 @@ def list_images(folder: Path) -> list[Path]:
 
 def content_hash(image: np.ndarray) -> str:
     return hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()
+
+
+def without_copies(images: Iterable[np.ndarray]) -> list[int]:
+    """Positions of the images that are not, pixel for pixel, copies of an earlier one."""
+    first: dict[str, int] = {}
+    for position, image in enumerate(images):
+        first.setdefault(content_hash(image), position)
+    return list(first.values())

@@ -16,7 +16,6 @@ from radarlib.config import load_settings
 from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
-from radarlib.images import content_hash
 from radarlib.layout import find_root, study_sets
 from radarlib.methods import TOGETHER, seeds_of, table_rows
 from radarlib.runtime import resolve_device
@@ -58,12 +57,6 @@ class Study:
     def data(self, name: str) -> ImageSet:
         self.path(name, "images.csv")
         return ImageSet.load(self.path(name, "images.npz"))
-
-    @cache  # noqa: B019
-    def contents(self, name: str) -> dict[str, str]:
-        """By an image's name in the index, the hash of its pixels, which copies have in common."""
-        data = self.data(name)
-        return {image: content_hash(pixels) for image, pixels in zip(data.index["image"], data.images, strict=True)}
 
     def denoiser(self, name: str, seed: int, model: str = "gaussian") -> Denoiser:
         weights = self.path(name, f"seed{seed}", "models", model, "model.safetensors")

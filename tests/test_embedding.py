@@ -104,16 +104,6 @@ def test_training_images_are_judged_by_a_network_that_has_not_seen_them(images, 
     assert feature_step.score(new, model, settings, 0)[1]["local"] == pytest.approx(neighbours.highest(both), rel=1e-5)
 
 
-def test_copies_of_an_image_are_seen_by_one_network_only(images, settings):
-    settings = merge(settings, {"feature_step": {**OPTIONS, "steps": 150}, "features": {"side": 32}})
-    model = feature_step.fit([*images, *[images[0]] * 3], settings, 0)
-    known, unknown = (
-        feature_step.predict(model.extractor.embed(images[0]), step)[0].mean()
-        for step in sorted(model.steps, key=lambda step: step is model.unseen[content_hash(images[0])])
-    )
-    assert unknown > 1.2 * known
-
-
 def test_resnet34_has_torchvisions_names_and_says_when_its_weights_are_missing(tmp_path):
     net = ResNet34()
     names = net.state_dict()
