@@ -20,6 +20,7 @@ from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
 ROOT = Path(workflow.basedir)
+PYTHON = sys.executable  # snakemake's own, whichever `python` comes first in PATH
 OVERRIDES = typed({key: value for key, value in config.items() if key != "profile"})
 TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
 CHART = (*FIGURE, "column.pdf")  # at the width of one column of a page as well
@@ -244,7 +245,7 @@ rule data:
         settings=lambda wildcards: data_settings(settings(wildcards.profile)),
         root=str(data_root(ROOT)),
     shell:
-        "python -m radarlib prepare {wildcards.set} --threads 1 --root {params.root:q} --out {output.images}"
+        "{PYTHON:q} -m radarlib prepare {wildcards.set} --threads 1 --root {params.root:q} --out {output.images}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -272,7 +273,7 @@ rule train:
     resources:
         gpu=1,
     shell:
-        "python -m radarlib train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "{PYTHON:q} -m radarlib train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}: training {wildcards.model}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -316,7 +317,7 @@ rule score:
     resources:
         gpu=1,
     shell:
-        "python -m radarlib score {input.data} --method {wildcards.method} {params.model} --threads {threads}"
+        "{PYTHON:q} -m radarlib score {input.data} --method {wildcards.method} {params.model} --threads {threads}"
         " --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}: {wildcards.method}' --settings {params.settings:q} 2>&1 | tee {log}"
 
@@ -356,7 +357,7 @@ rule ablate:
     resources:
         gpu=1,
     shell:
-        "python -m radarlib ablate {input.data} --model {params.models} --threads {threads} --seed {wildcards.seed}"
+        "{PYTHON:q} -m radarlib ablate {input.data} --model {params.models} --threads {threads} --seed {wildcards.seed}"
         " --out {output} --label '{wildcards.set} seed {wildcards.seed}: ablation' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -385,7 +386,7 @@ for name, pattern, order in (("robust", "0", 3), ("robust_again", r"[1-9]\d*", 2
         resources:
             gpu=1,
         shell:
-            "python -m radarlib robust {input.data} {params.only} {params.leave_out} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+            "{PYTHON:q} -m radarlib robust {input.data} {params.only} {params.leave_out} --threads {threads} --seed {wildcards.seed} --out {params.out}"
             " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -406,7 +407,7 @@ rule noise_study:
     resources:
         gpu=1,
     shell:
-        "python -m radarlib noise_study {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "{PYTHON:q} -m radarlib noise_study {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -430,7 +431,7 @@ rule d3ad:
     resources:
         gpu=1,
     shell:
-        "python -m radarlib d3ad {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "{PYTHON:q} -m radarlib d3ad {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -455,7 +456,7 @@ rule ran:
     resources:
         gpu=1,
     shell:
-        "python -m radarlib ran {input.data} --model {params.model} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "{PYTHON:q} -m radarlib ran {input.data} --model {params.model} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -483,7 +484,7 @@ rule cost:
     resources:
         gpu=1,
     shell:
-        "python -m radarlib cost {input.data} --model {params.models} --threads 1 --out {output}"
+        "{PYTHON:q} -m radarlib cost {input.data} --model {params.models} --threads 1 --out {output}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -530,7 +531,7 @@ for notebook, kinds in EXHIBITS.items():
             overrides=json.dumps(OVERRIDES),
         threads: threads_of
         shell:
-            "python -m radarlib notebook {input.notebook} {log.notebook} {output.html} --threads {threads}"
+            "{PYTHON:q} -m radarlib notebook {input.notebook} {log.notebook} {output.html} --threads {threads}"
             " -p profile {wildcards.profile} -p overrides {params.overrides:q}"
 
 
@@ -551,4 +552,4 @@ rule gallery:
     params:
         names=" ".join(name for kinds in EXHIBITS.values() for name in kinds),
     shell:
-        "python -m radarlib gallery figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"
+        "{PYTHON:q} -m radarlib gallery figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"

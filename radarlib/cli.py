@@ -27,10 +27,25 @@ def _settings(args: argparse.Namespace) -> dict:
     return load_settings(args.config, over)
 
 
+def _refuse_idle(args: argparse.Namespace, settings: dict) -> None:
+    """Raise UserError for an option of `fit` that would change nothing, rather than let it pass for used."""
+    kind, space = settings["loss"]["kind"], settings["decision"]["space"]
+    for option, used, where in (
+        ("delta", kind in ("huber", "pseudo_huber"), f"--loss {kind}"),
+        ("keep", kind == "lts", f"--loss {kind}"),
+        ("steps", space != "features", f"--space {space}"),
+        ("loss", space != "features", f"--space {space}"),
+        ("contamination", not settings["decision"]["false_alarm_rate"], "--false-alarm-rate"),
+    ):
+        if getattr(args, option) is not None and not used:
+            raise UserError(f"--{option} changes nothing with {where}; leave out one of the two")
+
+
 def _fit(args: argparse.Namespace) -> int:
     from radarlib.detector import fit
 
     settings = _settings(args)
+    _refuse_idle(args, settings)
     detector = fit(args.good, args.out, settings, args.seed, args.device or settings["compute"]["device"])
     flagged, n = int(detector.decision.predict(detector.features).sum()), len(detector.features)
     print(
@@ -38,7 +53,7 @@ def _fit(args: argparse.Namespace) -> int:
     )
     if rate := settings["decision"]["false_alarm_rate"]:
         print(
-            f"calibrated on {len(detector.calibration)} held-out images: at most {rate:.0%} false alarms on new normal ones"
+            f"calibrated on {len(detector.calibration)} held-out images: on average at most {rate:.0%} of new normal ones are flagged"
         )
     return 0
 
@@ -194,7 +209,7 @@ def _for_people(command: Command) -> None:
     fit.add_argument(
         "--false-alarm-rate",
         type=float,
-        help="promise that at most this share of new normal images is flagged; a third of the good images, or as many as"
+        help="promise that on average at most this share of new normal images is flagged; a third of the good images, or as many as"
         " it takes, are held out for it, and the contamination does not matter",
     )
     fit.add_argument(
@@ -302,14 +317,12 @@ def main(argv: list[str] | None = None) -> int:
         use_threads(args.threads)
         return args.run(args)
     except UserError as error:
-        print(f"radarlib: {error}", file=sys.stderr)
-        return 2
+        code, message = 2, str(error)
     except KeyboardInterrupt:
-        print(
-            "radarlib: interrupted; the same command goes on, a training on pixels from its last checkpoint",
-            file=sys.stderr,
-        )
-        return 130
+        code, message = 130, "interrupted; the same command goes on, a training on pixels from its last checkpoint"
+    # Not before the exception is gone, and with it what it stopped: a progress bar ends its line then.
+    print(f"radarlib: {message}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -135,4 +135,8 @@ def load_settings(path: Path | None = None, overrides: dict | None = None) -> di
             raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
         if not isinstance(values, dict):
             raise UserError(f"{path}: a mapping of keys to values was expected")
-    return resolve(merge(values, overrides or {}), str(path or "settings"))
+    source = str(path or "settings")
+    if overrides:
+        resolve(values, source)  # so that a mistake is said to be where it stands
+        source = f"what overrides {source}"
+    return resolve(merge(values, overrides or {}), source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from radarlib import conformal
-from radarlib.artifacts import read_json, sha256_bytes, sha256_file, write_bytes, write_csv, write_json
+from radarlib.artifacts import read_json, sha256_file, write_bytes, write_csv, write_json
 from radarlib.config import resolve
-from radarlib.denoiser import FORMAT
 from radarlib.errors import UserError
 from radarlib.images import content_hash, list_images, read_image, without_copies
 from radarlib.oneclass import OneClass
@@ -23,6 +23,7 @@ from radarlib.score import classifier_images
 from radarlib.spaces import COLUMNS, SPACES, Space
 from radarlib.textures import PRINT_DEFECTS, print_image
 
+FORMAT = 2  # of detector.json
 FLUSH_SECONDS = 2.0  # what a killed detection loses at most
 
 
@@ -81,7 +82,7 @@ class Detector:
         for space in self.spaces:
             space.save(directory)
         write_json(directory / "detector.json", {
-            "format": FORMAT, "model": _identity(directory, self.spaces), "seed": self.seed, "settings": self.settings,
+            "format": FORMAT, "files": _digests(directory, self.spaces), "seed": self.seed, "settings": self.settings,
             "map_scale": list(self.map_scales), "features": self.features.tolist(), "calibration": self.calibration.tolist(),
         })  # fmt: skip
 
@@ -93,13 +94,22 @@ class Detector:
                 f"{directory}: no such model directory; make it with: radarlib fit GOOD_DIR --out {directory}"
             )
         path = directory / "detector.json"
+        if not path.is_file():
+            raise UserError(f"{path}: missing, the fit has not ended; the same radarlib fit goes on")
         saved = read_json(path)
+        if saved.get("format") != FORMAT:
+            raise UserError(
+                f"{path}: format {saved.get('format')!r}, this radarlib reads format {FORMAT}; fit the model again"
+            )
         try:
             settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
             spaces = [kind.load(directory, settings, seed, device) for kind in SPACES[settings["decision"]["space"]]]
-            if saved["model"] != _identity(directory, spaces):
-                files = " or ".join(space.file for space in spaces)
-                raise UserError(f"{path}: belongs to another {files}; fit the model again")
+            for file, digest in _digests(directory, spaces).items():
+                if saved["files"][file] != digest:
+                    raise UserError(
+                        f"{directory / file}: damaged, or of another fit (its SHA-256 differs from detector.json);"
+                        " fit the model again"
+                    )
             features, calibration = (
                 np.array(saved[key], dtype=float).reshape(-1, len(COLUMNS) * len(spaces))
                 for key in ("features", "calibration")
@@ -109,10 +119,8 @@ class Detector:
             raise UserError(f"{path}: damaged ({type(error).__name__}: {error}); fit the model again") from None
 
 
-def _identity(directory: Path, spaces: Sequence[Space]) -> str:
-    """A digest of the files of the spaces."""
-    found = [sha256_file(directory / space.file) for space in spaces]
-    return found[0] if len(found) == 1 else sha256_bytes("".join(found).encode())
+def _digests(directory: Path, spaces: Sequence[Space]) -> dict[str, str]:
+    return {space.file: sha256_file(directory / space.file) for space in spaces}
 
 
 def scored(image: np.ndarray, spaces: Sequence[Space]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -138,15 +146,28 @@ def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, devi
 
     settings : a configuration (None: the defaults, which are the `real` profile's).
 
-    Raises UserError for a missing or empty folder, an unreadable or too small image, fewer than 8 images.
+    Raises UserError for a missing or empty folder, the root of a data set, an unreadable or too small image, fewer than
+    8 images.
     """
     settings = settings or resolve({})
+    if (good / "ground_truth").is_dir() or ((good / "train").is_dir() and (good / "test").is_dir()):
+        raise UserError(
+            f"{good}: a data set with its test images; give the normal ones alone: {good / 'train' / 'good'}"
+        )
     files = list_images(good)
     size, patch = settings["data"]["image_size"], settings["training"]["patch"]
     images = [read_image(path, size, patch) for path in progress(files, desc="reading", unit="image")]
     images = [images[i] for i in without_copies(images)]
     if len(images) < 8:
         raise UserError(f"{good}: {len(images)} different images are too few to learn what is normal; give at least 8")
+    if max(float(image.max()) for image in images) <= 2 / 16 - 1:
+        print(
+            f"{good}: no pixel is brighter than a sixteenth of the files' range (12 bits saved in 16?); rescaled images,"
+            " new ones alike, would show RADAR more",
+            file=sys.stderr,
+        )
+    if (out / "detector.json").is_file():
+        print(f"{out}: holds a fitted model, which this one will replace", file=sys.stderr)
     rate = settings["decision"]["false_alarm_rate"]
     known, held_out = conformal.split(len(images), rate, seed) if rate else (np.arange(len(images)), np.array([], int))
     normal = [images[i] for i in known]

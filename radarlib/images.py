@@ -34,7 +34,7 @@ def _pixels(path: Path) -> np.ndarray:
     except Exception as error:  # decoders raise every kind of exception on damaged files
         if path.is_file() and path.stat().st_size == 0:
             raise UserError(f"{path}: the file is empty (0 bytes); remove it or copy it again") from None
-        reason = str(error).replace(str(path), "the file").splitlines()[0] if str(error) else type(error).__name__
+        reason = (str(error) or type(error).__name__).splitlines()[0].replace(f" {str(path)!r}", "")
         raise UserError(f"{path}: not a readable image ({reason}); remove it or copy it again") from None
 
 

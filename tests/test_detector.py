@@ -1,6 +1,7 @@
 """A user's own images: fit, detect, their files and their complaints."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from radarlib import detector as own
 from radarlib.artifacts import read_json, write_json
 from radarlib.cli import main
 from radarlib.config import resolve
+from radarlib.denoiser import Denoiser
 from radarlib.detector import Detector, detect, fit, overlay
 from radarlib.errors import UserError
 
@@ -148,6 +150,14 @@ def test_a_robust_loss_is_used_and_recorded(folders, tmp_path, options, expected
             "decision.contamination: 0.7 is greater than the maximum of 0.5",
         ),
         (["fit", ".", "--out", "m", "--config", "no.yaml"], "no.yaml: no such profile"),
+        (
+            ["fit", ".", "--out", "m", "--loss", "lts", "--delta", "0.1"],
+            "--delta changes nothing with --loss lts; leave out one of the two",
+        ),
+        (
+            ["fit", ".", "--out", "m", "--space", "features", "--steps", "9"],
+            "--steps changes nothing with --space features",
+        ),
         (["detect", "missing", "x.png", "--out", "o"], "missing: no such model directory; make it with: radarlib fit"),
     ],
 )
@@ -155,6 +165,35 @@ def test_mistakes_get_one_line_and_no_traceback(arguments, message, tmp_path):
     done = run("radarlib", *arguments, cwd=tmp_path, PYTHONPATH=str(REPOSITORY))
     assert done.returncode == 2
     assert message in done.stderr and "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_message_has_a_line_to_itself(tmp_path):
+    for k in range(9):
+        write_png(tmp_path / f"good/{k}.png", np.full((30, 30), k, np.uint8))
+    (tmp_path / "good/5.png").write_bytes(b"no image")
+    done = run("radarlib", "fit", "good", "--out", "m", cwd=tmp_path, PYTHONPATH=str(REPOSITORY))
+    assert done.stderr.splitlines()[-1].startswith(
+        "radarlib: good/5.png: not a readable image (cannot identify image file)"
+    )
+
+
+def test_the_root_of_a_data_set_is_not_taken_for_normal_images(mvtec, tmp_path):
+    with pytest.raises(
+        UserError, match=r"cloth: a data set with its test images; give the normal ones alone: .*train/good"
+    ):
+        fit(mvtec / "cloth", tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_images_of_twelve_bits_and_a_model_that_is_replaced_get_a_note(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for k in range(8):
+        write_png(tmp_path / f"good/{k}.png", rng.integers(0, 4096, (30, 30)).astype(np.uint16))
+    fit(tmp_path / "good", tmp_path / "m", resolve(TINY))
+    first = capsys.readouterr().err
+    assert "12 bits saved in 16?" in first and "replace" not in first
+    fit(tmp_path / "good", tmp_path / "m", resolve(TINY))
+    assert "m: holds a fitted model, which this one will replace" in capsys.readouterr().err
 
 
 def test_too_few_images_and_missing_targets(folders, tmp_path):
@@ -166,19 +205,28 @@ def test_too_few_images_and_missing_targets(folders, tmp_path):
 
 
 def test_damaged_detector_files_are_named(folders, tmp_path):
-    import shutil
-
     model = tmp_path / "model"
     shutil.copytree(folders / "model", model)
     whole = read_json(model / "detector.json")
     write_json(model / "detector.json", {k: v for k, v in whole.items() if k != "features"})
     with pytest.raises(UserError, match="detector.json: damaged"):
         Detector.load(model)
-    write_json(model / "detector.json", {**whole, "model": "0"})
-    with pytest.raises(UserError, match="belongs to another model.safetensors"):
+    write_json(model / "detector.json", {**whole, "format": 1})
+    with pytest.raises(UserError, match="detector.json: format 1, this radarlib reads format 2; fit the model again"):
         Detector.load(model)
     (model / "detector.json").write_text("{")
     with pytest.raises(UserError, match="detector.json: damaged"):
+        Detector.load(model)
+    (model / "detector.json").unlink()
+    with pytest.raises(UserError, match="detector.json: missing, the fit has not ended; the same radarlib fit goes on"):
+        Detector.load(model)
+
+
+def test_a_model_of_another_fit_is_refused(folders, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(folders / "model", model)
+    Denoiser.untrained(resolve(TINY), 1).save(model)
+    with pytest.raises(UserError, match=r"model\.safetensors: damaged, or of another fit"):
         Detector.load(model)
 
 
@@ -200,7 +248,7 @@ def test_a_promised_false_alarm_rate_holds_out_images_and_adds_p_values(folders,
     good, test = own.example_folders(tmp_path, n=18)
     options = ["--config", str(tmp_path / "tiny.yaml"), "--false-alarm-rate", "0.1"]
     assert main(["fit", str(good), "--out", str(tmp_path / "model"), *options]) == 0
-    assert "calibrated on 9 held-out images: at most 10% false alarms" in capsys.readouterr().out
+    assert "calibrated on 9 held-out images: on average at most 10% of new normal ones" in capsys.readouterr().out
     model = Detector.load(tmp_path / "model")
     assert len(model.features) == 9 and len(model.calibration) == 9
     assert not {tuple(row) for row in model.features} & {tuple(row) for row in model.calibration}
@@ -244,6 +292,9 @@ def test_the_single_step_on_features_is_fitted_saved_and_loaded(folders, tmp_pat
     assert found.anomaly_map.shape == (31, 44) and np.isfinite(found.score)
     assert tifffile.imread(out / "maps/a.png.tiff").dtype == np.float32
     data = (model / "features.safetensors").read_bytes()
+    (model / "features.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(UserError, match=r"features\.safetensors: damaged, or of another fit"):
+        Detector.load(model)
     (model / "features.safetensors").write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError, match=r"features\.safetensors: damaged"):
         Detector.load(model)

@@ -189,7 +189,10 @@ def test_report_is_one_offline_page(copy):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ("decision={contaminaton: 0.1}", "unknown key 'decision.contaminaton'; did you mean 'contamination'?"),
+        (
+            "decision={contaminaton: 0.1}",
+            "what overrides REPOSITORY/config/default.yaml: unknown key 'decision.contaminaton'; did you mean 'contamination'?",
+        ),
         ("contaminaton=0.1", "unknown key 'contaminaton'"),
         ("training={lr: 1e-4}", "in YAML a number in scientific notation needs a point"),
         ("data={sets: [print]}", "unknown data set 'print'; known here: prints, tiles"),
@@ -199,7 +202,10 @@ def test_report_is_one_offline_page(copy):
 def test_mistakes_in_the_configuration_get_one_line(overrides, message):
     done = snakemake(REPOSITORY, "-n", "--config", overrides)
     assert done.returncode != 0
-    assert message in done.stderr + done.stdout and "Traceback" not in done.stderr + done.stdout
+    assert (
+        message.replace("REPOSITORY", str(REPOSITORY)) in done.stderr + done.stdout
+        and "Traceback" not in done.stderr + done.stdout
+    )
 
 
 def test_real_profile_without_data_says_where_to_put_it(tmp_path):
