@@ -39,58 +39,61 @@ def bench(settings: dict, device: str = "auto", repeats: int = 15) -> pd.DataFra
     """
     rng = np.random.default_rng(0)
     images = [rng.uniform(-1, 1, (256, 256)).astype(np.float32) for _ in range(4)]
-    patch, rows = settings["training"]["patch"], []
-    for precision in dict.fromkeys(("float32", "bfloat16")):
-        options = {**settings, "training": {**settings["training"], "precision": precision}}
-        trainer = Trainer(images, options, 0, device)
-        denoiser = Denoiser.untrained(options, 0, device)
-        a = torch.randn(SIDE, SIDE, device=denoiser.device, dtype=denoiser.dtype)
-        x = torch.randn(options["compute"]["inference_batch"], 1, patch, patch, device=denoiser.device)
-        runs: dict[str, tuple[Callable[[], object], int, float]] = {
-            "matrix product": (partial(torch.matmul, a, a), 0, 2.0 * SIDE**3),
-            "training": (trainer.train_step, settings["training"]["batch"], 0.0),
-            "inference": (partial(denoiser.eps, x, 1), len(x), 0.0),
+    rows = [
+        row for precision in ("float32", "bfloat16") for row in _rates(images, settings, precision, device, repeats)
+    ]
+    return pd.DataFrame(rows + _single_step(images[0], settings, device)).fillna("")
+
+
+def _rates(images: list[np.ndarray], settings: dict, precision: str, device: str, repeats: int) -> list[dict]:
+    """A matrix product, training and inference in one precision."""
+    options = {**settings, "training": {**settings["training"], "precision": precision}}
+    trainer, denoiser = Trainer(images, options, 0, device), Denoiser.untrained(options, 0, device)
+    a = torch.randn(SIDE, SIDE, device=denoiser.device, dtype=denoiser.dtype)
+    patch, batch = options["training"]["patch"], options["compute"]["inference_batch"]
+    x = torch.randn(batch, 1, patch, patch, device=denoiser.device)
+    runs: dict[str, tuple[Callable[[], object], int, float]] = {
+        "matrix product": (partial(torch.matmul, a, a), 0, 2.0 * SIDE**3),
+        "training": (trainer.train_step, options["training"]["batch"], 0.0),
+        "inference": (partial(denoiser.eps, x, 1), batch, 0.0),
+    }
+    flops: dict[str, float] = {}
+    times: dict[str, list[float]] = {}
+    for name, (run, _, known) in runs.items():
+        with FlopCounterMode(display=False) as counter:
+            run()
+        flops[name], times[name] = known or float(counter.get_total_flops()), []
+    for _ in progress(range(repeats), desc=f"bench {precision}", unit="round"):
+        for name, (run, _, _) in runs.items():
+            times[name].append(_seconds(run, denoiser.device))
+    seconds = {name: float(np.median(values)) for name, values in times.items()}
+    whole = flops["matrix product"] / seconds["matrix product"]
+    return [
+        {
+            "what": name,
+            "precision": precision,
+            "GFLOP/s": f"{flops[name] / seconds[name] / 1e9:.0f}",
+            "share": f"{flops[name] / seconds[name] / whole:.0%}",
+            "patches/s": f"{patches / seconds[name]:.0f}" if patches else "",
         }
-        flops: dict[str, float] = {}
-        times: dict[str, list[float]] = {}
-        for name, (run, _, known) in runs.items():
-            with FlopCounterMode(display=False) as counter:
-                run()
-            flops[name], times[name] = known or float(counter.get_total_flops()), []
-        for _ in progress(range(repeats), desc=f"bench {precision}", unit="round"):
-            for name, (run, _, _) in runs.items():
-                times[name].append(_seconds(run, denoiser.device))
-        rate = {name: flops[name] / float(np.median(values)) for name, values in times.items()}
-        for name, (_, patches, _) in runs.items():
-            share, speed = rate[name] / rate["matrix product"], patches / float(np.median(times[name]))
-            rows.append(
-                {
-                    "what": name,
-                    "precision": precision,
-                    "GFLOP/s": f"{rate[name] / 1e9:.0f}",
-                    "share": f"{share:.0%}",
-                    "patches/s": f"{speed:.0f}" if patches else "",
-                    "seconds": "",
-                }
-            )
-    denoiser = Denoiser.untrained(settings, 0, device)
+        for name, (_, patches, _) in runs.items()
+    ]
+
+
+def _single_step(image: np.ndarray, settings: dict, device: str) -> list[dict]:
+    """The one-step map beside the reconstruction by the same network."""
+    denoiser, small = Denoiser.untrained(settings, 0, device), image[:100, :100].copy()
     stride, batch = settings["radar"]["stride"], settings["compute"]["inference_batch"]
     start = settings["reconstruction"]["t_start"]
-    one = [
-        _seconds(lambda: radar.noise_map(images[0], denoiser, 1, stride, 0, batch), denoiser.device) for _ in range(5)
-    ]
-    small = images[0][:100, :100].copy()
-    one_small = [
-        _seconds(lambda: radar.noise_map(small, denoiser, 1, stride, 0, batch), denoiser.device) for _ in range(5)
-    ]
-    chain_250 = reconstruct.ancestral(denoiser, list(range(start, -1, -1)))
-    full = [
-        _seconds(lambda: reconstruct.reconstruct(small, denoiser, chain_250, stride, 0, batch), denoiser.device)
-        for _ in range(3)
-    ]
-    for what, value in (
-        ("one step, 256×256", np.median(one)), ("one step, 100×100", np.median(one_small)), (f"{start} steps, 100×100", np.median(full)),
-    ):  # fmt: skip
-        rows.append({"what": what, "precision": str(denoiser.dtype).removeprefix("torch."), "seconds": f"{value:.3f}"})
-    rows.append({"what": "one step is faster by", "seconds": f"{np.median(full) / np.median(one_small):.0f}×"})
-    return pd.DataFrame(rows).fillna("")
+    every = reconstruct.ancestral(denoiser, list(range(start, -1, -1)))
+
+    def median(run: Callable[[], object], repeats: int) -> float:
+        return float(np.median([_seconds(run, denoiser.device) for _ in range(repeats)]))
+
+    large = median(lambda: radar.noise_map(image, denoiser, 1, stride, 0, batch), 5)
+    one = median(lambda: radar.noise_map(small, denoiser, 1, stride, 0, batch), 5)
+    full = median(lambda: reconstruct.reconstruct(small, denoiser, every, stride, 0, batch), 3)
+    timed = {"one step, 256×256": large, "one step, 100×100": one, f"{start} steps, 100×100": full}
+    precision = str(denoiser.dtype).removeprefix("torch.")
+    rows = [{"what": what, "precision": precision, "seconds": f"{value:.3f}"} for what, value in timed.items()]
+    return [*rows, {"what": "one step is faster by", "seconds": f"{full / one:.0f}×"}]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.ndimage import uniform_filter
+from tqdm import tqdm
 
 from radarlib import reconstruct
 from radarlib.artifacts import write_csv, write_npz
@@ -104,6 +106,61 @@ def _skipping(
         yield (taken, START, *alike, chance[0])
 
 
+class Findings:
+    """What `study_noise` leaves behind, gathered image by image; its attributes are the files that its docstring names."""
+
+    def __init__(self, bar: tqdm):
+        self.bar = bar
+        self.rows: list[tuple] = []
+        self.skipped: list[tuple] = []
+        self.maps: dict[str, list[np.ndarray]] = {}
+        self.chains: dict[str, np.ndarray] = {}
+
+    def judge(self, role: str, i: int, name: str, start: int, taken: int, found: np.ndarray) -> None:
+        self.rows.extend((role, i, name, start, taken, size, float(mask(found, size).max())) for size in FILTERS)
+        if (role, start) == ("test", START):
+            self.maps.setdefault(name, []).append(found)
+        self.bar.update()
+
+    def skip(self, *row: object) -> None:
+        self.skipped.append(row)
+        self.bar.update()
+
+    def save(self, out: Path) -> None:
+        flat = {
+            name: np.concatenate([m.ravel() for m in parts]).astype(np.float16) for name, parts in self.maps.items()
+        }
+        write_npz(out / "maps.npz", **flat)
+        write_npz(out / "chains.npz", **self.chains)
+        columns = ["position", "noise", "taken", "of", "correlation", "ratio", "other_noise"]
+        write_csv(out / "skipped.csv", pd.DataFrame(self.skipped, columns=columns), 7)
+        columns = ["role", "position", "noise", "start", "taken", "filter", "score"]
+        write_csv(out / "scores.csv", pd.DataFrame(self.rows, columns=columns), 7)
+
+
+@dataclass
+class Chosen:
+    """The images of the study. test : all test images by position. check : positions of those that take every reverse step.
+    twins : what `_twins` gives. seen : the normal images that training sees."""
+
+    test: dict[int, np.ndarray]
+    check: list[int]
+    twins: list[tuple[str, int, np.ndarray]]
+    seen: list[np.ndarray]
+
+    @classmethod
+    def draw(cls, data: ImageSet, settings: dict) -> Chosen:
+        options, seed, normal = settings["noise_study"], settings["data"]["seed"], data.where("train")
+        held = list(drawn(np.array(normal), options["held"], seed))
+        seen = [data.images[i] for i in normal if i not in held]
+        if not seen:
+            raise UserError(
+                f"noise_study.held: {options['held']} of {len(normal)} training images leave none to train on"
+            )
+        test = {i: data.images[i] for i in data.where("test")}
+        return cls(test, list(drawn(np.array(list(test)), options["check"], seed)), _twins(data, held, seed), seen)
+
+
 def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str = "noise") -> None:
     """Train a network per noise, and reconstruct every test image with it from each of STARTS.
 
@@ -118,62 +175,49 @@ def study_noise(data: ImageSet, settings: dict, seed: int, out: Path, label: str
     `models/<noise>/`. Raises UserError for a schedule shorter than the
     longest of STARTS, and where nothing would be left to train on.
     """
-    options, device, steps = settings["noise_study"], settings["compute"]["device"], settings["diffusion"]["steps"]
+    steps = settings["diffusion"]["steps"]
     if steps < max(STARTS):
         raise UserError(f"diffusion.steps: {steps} are fewer than the {max(STARTS)} that the noise study diffuses for")
-    data = resized(data.blind(), options["image_size"])
-    test, normal = data.where("test"), data.where("train")
-    held = list(drawn(np.array(normal), options["held"], settings["data"]["seed"]))
-    judged = [data.images[i] for i in test]
-    seen = [data.images[i] for i in normal if i not in held]
-    if not seen:
-        raise UserError(f"noise_study.held: {options['held']} of {len(normal)} training images leave none to train on")
-    chosen = _twins(data, held, settings["data"]["seed"])
-    check = list(drawn(np.array(test), options["check"], settings["data"]["seed"]))
-    rows: list[tuple] = []
-    maps: dict[str, list[np.ndarray]] = {}
-    chains: dict[str, np.ndarray] = {}
-    skipped: list[tuple] = []
-    total = len(FILTER) * (len(STARTS) * len(test) + len(check) + len(chosen)) + len(CONTROLS) * len(test)
-    with progress(total=total, desc=label, unit="image") as bar:
-
-        def judge(role: str, i: int, name: str, start: int, taken: int, found: np.ndarray) -> None:
-            rows.extend((role, i, name, start, taken, size, float(mask(found, size).max())) for size in FILTERS)
-            bar.update()
-
+    chosen = Chosen.draw(resized(data.blind(), settings["noise_study"]["image_size"]), settings)
+    each = len(STARTS) * len(chosen.test) + len(chosen.check) + len(chosen.twins)
+    with progress(total=len(FILTER) * each + len(CONTROLS) * len(chosen.test), desc=label, unit="image") as bar:
+        findings = Findings(bar)
         for noise in FILTER:
-            own = network_settings(settings, noise)
-            text = f"{label}: training with {noise} noise"
-            denoiser = train(seen, own, seed, out / "models" / noise, device, text)
-            patch = central_patch(seen[0], denoiser.patch)
-            chains |= {noise: chain_shown(patch, denoiser), "patch": patch[0, 0].numpy()}
-            for start in STARTS:
-                taken = min(start, options["reverse_steps"])
-                for i, found in zip(test, errors(judged, denoiser, start, taken, own, seed), strict=True):
-                    judge("test", i, noise, start, taken, found)
-                    if start == START:
-                        maps.setdefault(noise, []).append(found)
-            taken = min(START, options["reverse_steps"])
-            few, first = [data.images[i] for i in check], [maps[noise][test.index(i)] for i in check]
-            for i, row in zip(check, _skipping(few, first, noise, denoiser, taken, own, seed), strict=True):
-                skipped.append((i, noise, *row))
-                bar.update()
-            twins = errors([image for *_, image in chosen], denoiser, START, taken, own, seed)
-            for (role, i, _), found in zip(chosen, twins, strict=True):
-                judge(role, i, noise, START, taken, found)
-        own = network_settings(settings, "gaussian")
-        denoiser, taken = Denoiser.untrained(own, seed, device), min(START, options["reverse_steps"])
-        for name, each in (
-            ("raw", (image.mean() - image for image in judged)),
-            ("untrained", errors(judged, denoiser, START, taken, own, seed)),
-        ):
-            for i, found in zip(test, each, strict=True):
-                maps.setdefault(name, []).append(found)
-                judge("test", i, name, START, taken, found)
-    flat = {name: np.concatenate([m.ravel() for m in parts]).astype(np.float16) for name, parts in maps.items()}
-    write_npz(out / "maps.npz", **flat)
-    write_npz(out / "chains.npz", **chains)
-    columns = ["position", "noise", "taken", "of", "correlation", "ratio", "other_noise"]
-    write_csv(out / "skipped.csv", pd.DataFrame(skipped, columns=columns), 7)
-    columns = ["role", "position", "noise", "start", "taken", "filter", "score"]
-    write_csv(out / "scores.csv", pd.DataFrame(rows, columns=columns), 7)
+            _with_noise(noise, chosen, settings, seed, out, label, findings)
+        _controls(chosen, settings, seed, findings)
+    findings.save(out)
+
+
+def _with_noise(
+    noise: str, chosen: Chosen, settings: dict, seed: int, out: Path, label: str, findings: Findings
+) -> None:
+    """Train with one noise, and reconstruct with it."""
+    own, most = network_settings(settings, noise), settings["noise_study"]["reverse_steps"]
+    text = f"{label}: training with {noise} noise"
+    denoiser = train(chosen.seen, own, seed, out / "models" / noise, settings["compute"]["device"], text)
+    patch = central_patch(chosen.seen[0], denoiser.patch)
+    findings.chains |= {noise: chain_shown(patch, denoiser), "patch": patch[0, 0].numpy()}
+    for start in STARTS:
+        found = errors(list(chosen.test.values()), denoiser, start, min(start, most), own, seed)
+        for i, m in zip(chosen.test, found, strict=True):
+            findings.judge("test", i, noise, start, min(start, most), m)
+    taken, whole = min(START, most), dict(zip(chosen.test, findings.maps[noise], strict=True))
+    few, first = [chosen.test[i] for i in chosen.check], [whole[i] for i in chosen.check]
+    for i, row in zip(chosen.check, _skipping(few, first, noise, denoiser, taken, own, seed), strict=True):
+        findings.skip(i, noise, *row)
+    twins = errors([image for *_, image in chosen.twins], denoiser, START, taken, own, seed)
+    for (role, i, _), m in zip(chosen.twins, twins, strict=True):
+        findings.judge(role, i, noise, START, taken, m)
+
+
+def _controls(chosen: Chosen, settings: dict, seed: int, findings: Findings) -> None:
+    """The two reconstructions that know nothing: the image's mean, and an untrained network's."""
+    own, images = network_settings(settings, "gaussian"), list(chosen.test.values())
+    denoiser = Denoiser.untrained(own, seed, settings["compute"]["device"])
+    taken = min(START, settings["noise_study"]["reverse_steps"])
+    for name, found in (
+        ("raw", (image.mean() - image for image in images)),
+        ("untrained", errors(images, denoiser, START, taken, own, seed)),
+    ):
+        for i, m in zip(chosen.test, found, strict=True):
+            findings.judge("test", i, name, START, taken, m)

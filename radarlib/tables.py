@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 TEXT = 30  # characters beyond which a cell is running text
+LONG = 50  # rows beyond which a table does not fit on a page
 CHARACTER = 0.0085  # width of a character at \scriptsize, in \textwidth, with its share of the space between columns
 SMALL = "\\scriptsize\n\\setlength{\\tabcolsep}{2pt}\n"
 SYMBOLS = {
     "–": "--", "−": "$-$", "×": "$\\times$", "²": "$^2$", "³": "$^3$", "σ": "$\\sigma$", "α": "$\\alpha$", "§": "\\S{}",
-    "δ": "$\\delta$", "ε": "$\\varepsilon$", "θ": "$\\theta$", "∞": "$\\infty$",
+    "δ": "$\\delta$", "ε": "$\\varepsilon$", "θ": "$\\theta$", "∞": "$\\infty$", "β": "$\\beta$", "η": "$\\eta$", "μ": "$\\mu$",
+    "ω": "$\\omega$", "≤": "$\\leq$", "≥": "$\\geq$", "→": "$\\to$", "…": "\\dots{}",
 }  # fmt: skip
 
 
@@ -64,7 +66,9 @@ def to_markdown(table: pd.DataFrame, caption: str) -> str:
 
 
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
-    """A booktabs table over both columns of a page; needs \\usepackage{booktabs}, and UTF-8 input (XeLaTeX or LuaLaTeX).
+    """A booktabs table over both columns of a page, or over several pages where it has more than LONG rows; needs
+    \\usepackage{booktabs}, and for long ones \\usepackage{longtable} and a text of one column. SYMBOLS are written as
+    commands, so that any LaTeX takes it.
 
     Columns of short cells are as wide as they must be, columns of running text share what is left of the page.
     """
@@ -74,14 +78,18 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     rest = 0.94 - sum(max(longest[c], len(c)) for c in table if c not in text) * CHARACTER
     share = max(rest, 0.3) / max(1, sum(min(longest[c], 4 * TEXT) for c in text))
     widths = {c: f"p{{{share * min(longest[c], 4 * TEXT):.2f}\\textwidth}}" for c in text}
+    long = len(table) > LONG
     body = table.astype(str).to_latex(
         index=False,
         escape=True,
+        longtable=long,
         column_format="".join(widths.get(c, "l") for c in table),
         caption=escaped,
         label=f"tab:{label}",
-        position="t",
+        position=None if long else "t",
     )
+    if long:
+        body = f"{{{SMALL}{body}}}\n"
     body = body.replace("{table}", "{table*}").replace("\\begin{tabular}", SMALL + "\\begin{tabular}")
     for character, command in SYMBOLS.items():
         body = body.replace(character, command)
