@@ -530,6 +530,8 @@ for notebook, kinds in EXHIBITS.items():
             settings=lambda wildcards: json.dumps(settings(wildcards.profile), sort_keys=True),
             overrides=json.dumps(OVERRIDES),
         threads: threads_of
+        resources:
+            gpu=int(notebook in MODELS_READ),
         shell:
             "{PYTHON:q} -m radarlib notebook {input.notebook} {log.notebook} {output.html} --threads {threads}"
             " -p profile {wildcards.profile} -p overrides {params.overrides:q}"

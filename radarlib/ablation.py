@@ -77,7 +77,9 @@ def _images(data: ImageSet, settings: dict, seed: int) -> Iterator[tuple[str, st
 def ablate(
     data: ImageSet, denoisers: dict[str, Denoiser], settings: dict, seed: int, out: Path, label: str = "ablation"
 ) -> pd.DataFrame:
-    """RADAR's features of every image under every variant; leaves `ablation.csv` in `out`. Sees no label and no mask.
+    """RADAR's features under every variant, left as the CSV file `out`; sees no label and no mask.
+
+    Of training and test images at most `evidence.ablation_images` each, and training images with artificial defects.
 
     denoisers : "gaussian", trained with the settings, and others that differ in the size of their patches.
     """

@@ -53,7 +53,7 @@ def _fit(args: argparse.Namespace) -> int:
     )
     if rate := settings["decision"]["false_alarm_rate"]:
         print(
-            f"calibrated on {len(detector.calibration)} held-out images: on average at most {rate:.0%} of new normal ones are flagged"
+            f"calibrated on {len(detector.calibration)} held-out images: on average at most {100 * rate:g}% of new normal ones are flagged"
         )
     return 0
 
@@ -131,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
-        sub.add_argument("--threads", type=int, help="threads to use (default: all)")
+        sub.add_argument("--threads", type=int, help="threads to use (default: all; a notebook one)")
         return sub
 
     _for_people(command)

@@ -131,8 +131,8 @@ def load_settings(path: Path | None = None, overrides: dict | None = None) -> di
         except FileNotFoundError:
             known = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.yaml")))
             raise UserError(f"{path}: no such profile; there are: {known}") from None
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            raise UserError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
         if not isinstance(values, dict):
             raise UserError(f"{path}: a mapping of keys to values was expected")
     source = str(path or "settings")

@@ -23,7 +23,7 @@ from radarlib.tables import with_interval
 FILLED = "radar, filled"  # RADAR's map after `features.filled`
 PIXEL_TITLES = {"pixel_auroc": "AUROC", "pixel_ap": "average precision", "pro": "PRO", "best_f1": "best F1"}
 PERIODIC = 0.5
-"""Autocorrelation above which a surface counts as periodic; simulated tracks reach 0.8, grain 0.1."""
+"""Autocorrelation above which a surface counts as periodic; simulated tracks reach 0.8, grain less than 0.1."""
 
 
 def surface_kind(data: ImageSet) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""Drawing images. Each function takes numbers and images and returns a matplotlib figure; nothing is computed or saved."""
+"""Drawing images. Each function takes numbers and images and returns a matplotlib figure; nothing is saved."""
 
 from __future__ import annotations
 

@@ -75,8 +75,12 @@ def test_files_that_are_no_profile_are_named(tmp_path):
     with pytest.raises(UserError, match=r"nothere.yaml: no such profile; there are: default, paper, real, smoke"):
         load_settings(REPOSITORY / "config/nothere.yaml")
     (tmp_path / "broken.yaml").write_text("a: [1, 2")
-    with pytest.raises(UserError, match="broken.yaml: not valid YAML"):
+    with pytest.raises(UserError, match="broken.yaml: not a readable YAML file"):
         load_settings(tmp_path / "broken.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\x89PNG\xff")
+    for unreadable in ("binary.yaml", "."):
+        with pytest.raises(UserError, match="not a readable YAML file"):
+            load_settings(tmp_path / unreadable)
     (tmp_path / "list.yaml").write_text("[1, 2]")
     with pytest.raises(UserError, match="list.yaml: a mapping"):
         load_settings(tmp_path / "list.yaml")
