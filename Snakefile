@@ -21,6 +21,10 @@ from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 ROOT = Path(workflow.basedir)
 PYTHON = sys.executable  # snakemake's own, whichever `python` comes first in PATH
+# With a limit on jobs per second Snakemake 9 looks for jobs anew every second, once for each job that has ended: on two
+# cores that takes a tenth of them in the end. Without one it looks when a job ends.
+if workflow.scheduling_settings:
+    workflow.scheduling_settings.max_jobs_per_timespan = None
 OVERRIDES = typed({key: value for key, value in config.items() if key != "profile"})
 TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
 CHART = (*FIGURE, "column.pdf")  # at the width of one column of a page as well
