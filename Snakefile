@@ -8,6 +8,7 @@
 # One environment serves the whole study (make study, or environment.yml), so the rules name none of their own: the
 # one thing that `snakemake --lint` asks for. On a machine with a GPU, `--resources gpu=1` runs one job at a time on it.
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from radarlib.workflow import code_files, notebook_digest, notebook_modules
 
 
 ROOT = Path(workflow.basedir)
-PYTHON = sys.executable  # snakemake's own, whichever `python` comes first in PATH
+# The jobs' `python` is the one that runs Snakemake, whichever comes first in PATH.
+shell.prefix(f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
 # With a limit on jobs per second Snakemake 9 looks for jobs anew every second, once for each job that has ended: on two
 # cores that takes a tenth of them in the end. Without one it looks when a job ends.
 if workflow.scheduling_settings:
@@ -249,7 +251,7 @@ rule data:
         settings=lambda wildcards: data_settings(settings(wildcards.profile)),
         root=str(data_root(ROOT)),
     shell:
-        "{PYTHON:q} -m radarlib prepare {wildcards.set} --threads 1 --root {params.root:q} --out {output.images}"
+        "python -m radarlib prepare {wildcards.set} --threads 1 --root {params.root:q} --out {output.images}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -277,7 +279,7 @@ rule train:
     resources:
         gpu=1,
     shell:
-        "{PYTHON:q} -m radarlib train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "python -m radarlib train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}: training {wildcards.model}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -321,7 +323,7 @@ rule score:
     resources:
         gpu=1,
     shell:
-        "{PYTHON:q} -m radarlib score {input.data} --method {wildcards.method} {params.model} --threads {threads}"
+        "python -m radarlib score {input.data} --method {wildcards.method} {params.model} --threads {threads}"
         " --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}: {wildcards.method}' --settings {params.settings:q} 2>&1 | tee {log}"
 
@@ -361,7 +363,7 @@ rule ablate:
     resources:
         gpu=1,
     shell:
-        "{PYTHON:q} -m radarlib ablate {input.data} --model {params.models} --threads {threads} --seed {wildcards.seed}"
+        "python -m radarlib ablate {input.data} --model {params.models} --threads {threads} --seed {wildcards.seed}"
         " --out {output} --label '{wildcards.set} seed {wildcards.seed}: ablation' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -390,7 +392,7 @@ for name, pattern, order in (("robust", "0", 3), ("robust_again", r"[1-9]\d*", 2
         resources:
             gpu=1,
         shell:
-            "{PYTHON:q} -m radarlib robust {input.data} {params.only} {params.leave_out} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+            "python -m radarlib robust {input.data} {params.only} {params.leave_out} --threads {threads} --seed {wildcards.seed} --out {params.out}"
             " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -411,7 +413,7 @@ rule noise_study:
     resources:
         gpu=1,
     shell:
-        "{PYTHON:q} -m radarlib noise_study {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "python -m radarlib noise_study {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -435,7 +437,7 @@ rule d3ad:
     resources:
         gpu=1,
     shell:
-        "{PYTHON:q} -m radarlib d3ad {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "python -m radarlib d3ad {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -460,7 +462,7 @@ rule ran:
     resources:
         gpu=1,
     shell:
-        "{PYTHON:q} -m radarlib ran {input.data} --model {params.model} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "python -m radarlib ran {input.data} --model {params.model} --threads {threads} --seed {wildcards.seed} --out {params.out}"
         " --label '{wildcards.set} seed {wildcards.seed}' --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -488,7 +490,7 @@ rule cost:
     resources:
         gpu=1,
     shell:
-        "{PYTHON:q} -m radarlib cost {input.data} --model {params.models} --threads 1 --out {output}"
+        "python -m radarlib cost {input.data} --model {params.models} --threads 1 --out {output}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
@@ -537,7 +539,7 @@ for notebook, kinds in EXHIBITS.items():
         resources:
             gpu=int(notebook in MODELS_READ),
         shell:
-            "{PYTHON:q} -m radarlib notebook {input.notebook} {log.notebook} {output.html} --threads {threads}"
+            "python -m radarlib notebook {input.notebook} {log.notebook} {output.html} --threads {threads}"
             " -p profile {wildcards.profile} -p overrides {params.overrides:q}"
 
 
@@ -558,4 +560,4 @@ rule gallery:
     params:
         names=" ".join(name for kinds in EXHIBITS.values() for name in kinds),
     shell:
-        "{PYTHON:q} -m radarlib gallery figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"
+        "python -m radarlib gallery figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"
