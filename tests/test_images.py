@@ -11,25 +11,25 @@ from radarlib.images import content_hash, list_images, read_image, read_mask
 GRAY = np.random.default_rng(0).integers(0, 256, (30, 40)).astype(np.uint8)
 
 
-def expect(path, image=GRAY, tolerance=1e-6):
+def assert_reads(path, image=GRAY, tolerance=1e-6):
     np.testing.assert_allclose(read_image(path), image / np.float32(127.5) - 1, atol=tolerance)
 
 
 def test_eight_and_sixteen_bit_gray_and_colour_agree(tmp_path):
-    expect(write_png(tmp_path / "gray.png", GRAY))
-    expect(write_png(tmp_path / "gray16.png", GRAY.astype(np.uint16) * 257))
-    expect(write_png(tmp_path / "colour.png", np.dstack([GRAY] * 3)))
-    expect(write_png(tmp_path / "rgba.png", np.dstack([GRAY] * 4)))
-    expect(write_png(tmp_path / "colour16.png", np.dstack([GRAY.astype(np.uint16) * 257] * 3)), tolerance=1e-5)
+    assert_reads(write_png(tmp_path / "gray.png", GRAY))
+    assert_reads(write_png(tmp_path / "gray16.png", GRAY.astype(np.uint16) * 257))
+    assert_reads(write_png(tmp_path / "colour.png", np.dstack([GRAY] * 3)))
+    assert_reads(write_png(tmp_path / "rgba.png", np.dstack([GRAY] * 4)))
+    assert_reads(write_png(tmp_path / "colour16.png", np.dstack([GRAY.astype(np.uint16) * 257] * 3)), tolerance=1e-5)
     for suffix in ("bmp", "tif", "tiff"):
         Image.fromarray(GRAY).save(tmp_path / f"x.{suffix}")
-        expect(tmp_path / f"x.{suffix}")
+        assert_reads(tmp_path / f"x.{suffix}")
     tifffile.imwrite(tmp_path / "x16.tiff", GRAY.astype(np.uint16) * 257)
-    expect(tmp_path / "x16.tiff")
+    assert_reads(tmp_path / "x16.tiff")
     tifffile.imwrite(tmp_path / "float.tiff", GRAY.astype(np.float32) / 255)
-    expect(tmp_path / "float.tiff")
+    assert_reads(tmp_path / "float.tiff")
     Image.fromarray(GRAY).save(tmp_path / "x.jpg", quality=98)
-    expect(tmp_path / "x.jpg", tolerance=0.1)
+    assert_reads(tmp_path / "x.jpg", tolerance=0.1)
 
 
 def test_colour_becomes_luminance(tmp_path):
@@ -42,10 +42,10 @@ def test_other_colour_spaces_and_inverted_gray_are_understood(tmp_path):
     Image.new("CMYK", (30, 30)).save(tmp_path / "white.jpg")  # no ink
     assert read_image(tmp_path / "white.jpg").mean() > 0.95
     tifffile.imwrite(tmp_path / "inverted.tiff", GRAY, photometric="miniswhite")
-    expect(tmp_path / "inverted.tiff", 255 - GRAY)
+    assert_reads(tmp_path / "inverted.tiff", 255 - GRAY)
     write_png(tmp_path / "palette.png", GRAY)
     Image.open(tmp_path / "palette.png").convert("P").save(tmp_path / "palette.png")
-    expect(tmp_path / "palette.png", tolerance=0.05)
+    assert_reads(tmp_path / "palette.png", tolerance=0.05)
 
 
 def test_a_masks_alpha_is_no_defect(tmp_path):
