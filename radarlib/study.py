@@ -41,6 +41,7 @@ class Study:
         self.sets = study_sets(self.settings, self.root)
         self.seeds: list[int] = self.settings["seeds"]
         self.inputs: set[Path] = set()
+        pd.set_option("display.max_rows", None, "display.max_colwidth", None)  # a notebook shows its tables whole
 
     def path(self, *parts: str | int) -> Path:
         """An artefact of this profile; remembered for the provenance. Raises UserError with the command that makes it."""
