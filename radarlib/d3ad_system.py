@@ -25,6 +25,7 @@ from radarlib.runtime import image_generator, progress
 from radarlib.train import train
 
 MAP = 64  # side in px of the maps that are kept
+TOGETHER = 4  # images whose gradients of the extractor are computed at once: 16 took 3 GiB
 PAPER_SIDE = 256  # px of the images that its filter's width is meant for; the paper gives none
 
 
@@ -141,9 +142,10 @@ class System:
         orders = [torch.randperm(n, generator=generator).split(self.batch) for _ in range(self.options["epochs"])]
         x, x_hat = torch.from_numpy(np.stack(self.normals))[:, None], self.decode(z_hat)
         for part in progress([p for order in orders for p in order], desc=f"{label}: domain adaptation", unit="batch"):
-            loss = adaptation_loss(adapted.maps(x[part]), adapted.maps(x_hat[part]))
             optimizer.zero_grad()
-            loss.backward()
+            for some in part.split(TOGETHER):
+                loss = adaptation_loss(adapted.maps(x[some]), adapted.maps(x_hat[some]))
+                (loss * len(some) / len(part)).backward()
             optimizer.step()
         return adapted
 
