@@ -16,6 +16,7 @@ from radarlib.oneclass import CLASSIFIERS
 
 RECONSTRUCTION = ("ddpm", "anoddpm", "diffusionad")
 STATISTICAL = ("ba", "lf")
+CLEARLY = 1.25  # times as fast; within less, two measurements on one machine need not agree
 
 
 def _highest_f1(kind: str) -> Callable[[Evidence], Finding]:
@@ -94,10 +95,12 @@ def _localises(evidence: Evidence) -> Finding:
 def _faster(evidence: Evidence) -> Finding:
     times = evidence.measured("radar_cost")["methods"].set_index("method")["seconds_per_image"]
     ratio = {m: times[m] / times["radar"] for m in RECONSTRUCTION}
-    slower = ", ".join(METHODS[m].label for m, r in ratio.items() if r > 1)
+    slower = ", ".join(METHODS[m].label for m, r in ratio.items() if r > CLEARLY)
     numbers = ", ".join(f"{METHODS[m].label} {r:.1f} times" for m, r in ratio.items())
     measured = f" ({times['radar']:.2g} s per image; {numbers})"
-    return Finding(f"faster than {slower or 'none of them'}", tuple(bool(r > 1) for r in ratio.values()), measured)
+    return Finding(
+        f"faster than {slower or 'none of them'}", tuple(bool(r > CLEARLY) for r in ratio.values()), measured
+    )
 
 
 def _counted(row: int, low: float, high: float) -> Callable[[Evidence], Finding]:
@@ -205,7 +208,7 @@ CLAIMS = [
     ),
     Claim("The predicted noise is Gaussian on normal patches and is not on anomalous ones", "§III-C, Fig. 4", "histograms", "radar_fig4_noise_distribution", _gaussian_noise),
     Claim("RADAR's map shows where the defect is", "§IV-C, Figs. 6, 7", "pictures", "radar_pixel_level", _localises),
-    Claim("One step is faster than reconstructing", "abstract, §III-F", "real time", "radar_cost", _faster),
+    Claim("One step is faster than reconstructing, by a quarter or more", "abstract, §III-F", "real time", "radar_cost", _faster),
     Claim("Patches of 1/400 of the image take 1/400 of the memory", "§III-C", "400", "radar_cost", _counted(0, 360, 440)),
     Claim("Training on overlapping patches takes 25 times as long as on whole images", "§III-C", "25", "radar_cost", _counted(2, 20, 30)),
     Claim("RADAR is ahead in accuracy, precision and F1 at every contamination, on Tile", "§IV-D, Fig. 8", "curves", "radar_fig8_contamination", _contamination),
