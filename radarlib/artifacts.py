@@ -59,6 +59,17 @@ def read_json(path: Path) -> dict:
     return value
 
 
+def read_versioned(path: Path, version: int) -> dict:
+    """Read a JSON object that a fit has left. Raises UserError as `read_json` does, and for another format than `version`."""
+    value = read_json(path)
+    if value.get("format") != version:
+        raise UserError(
+            f"{path}: format {value.get('format')!r}, this radarlib reads format {version}; "
+            "fit the model again, or use the radarlib that wrote it"
+        )
+    return value
+
+
 def write_csv(path: Path, table: pd.DataFrame, digits: int | None = None) -> None:
     """A table as CSV, floats with `digits` decimals, byte-identical for equal values."""
     text = table.to_csv(index=False, float_format=None if digits is None else f"%.{digits}f", lineterminator="\n")

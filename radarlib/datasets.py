@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from radarlib import textures
 from radarlib.artifacts import write_csv, write_npz
 from radarlib.errors import UserError
-from radarlib.images import content_hash, list_images, read_image, read_mask, without_copies
+from radarlib.images import content_hash, distinct, list_images, read_image, read_mask
 from radarlib.layout import available_sets
 from radarlib.runtime import progress
 
@@ -87,9 +87,8 @@ class ImageSet:
         return cls(images, index, [m if has else None for m, has in zip(masks, has_mask, strict=True)])
 
 
-def refuse_shared(train: Iterable[tuple[Path, np.ndarray]], test: Iterable[tuple[Path, np.ndarray]]) -> None:
-    """Raise UserError if an image stands in both splits, judged by its pixels and not by its name."""
-    known = {content_hash(image): path for path, image in train}
+def refuse_shared(known: dict[str, Path], test: Iterable[tuple[Path, np.ndarray]]) -> None:
+    """Raise UserError if a test image stands among the training images too, `known` by their contents' hashes."""
     for path, image in test:
         if (other := known.get(content_hash(image))) is not None:
             raise UserError(f"{path}: the same image is also the training image {other}; remove one of the two")
@@ -143,12 +142,11 @@ def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
             masks.append(np.zeros(images[-1].shape, bool))
         else:
             masks.append(read_mask(found[0], path, shape, size) if found else None)
-    pairs = list(zip([p for p, _, _ in paths], images, strict=True))
-    refuse_shared(pairs[: len(train)], pairs[len(train) :])
-    distinct = without_copies(images[: len(train)])
-    if copies := len(train) - len(distinct):
+    first, tested = distinct(images[: len(train)]), range(len(train), len(images))
+    refuse_shared({content: train[i] for content, i in first.items()}, ((paths[i][0], images[i]) for i in tested))
+    if copies := len(train) - len(first):
         print(f"{name}: {copies} of {len(train)} training images are copies of others; left out", file=sys.stderr)
-    kept = [*distinct, *range(len(train), len(images))]
+    kept = [*first.values(), *tested]
     rows = [(str(p.relative_to(folder)), split, defect) for p, split, defect in (paths[i] for i in kept)]
     index = pd.DataFrame(rows, columns=["image", "split", "defect"])
     return ImageSet([images[i] for i in kept], index, [masks[i] for i in kept])

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_json
+from radarlib.artifacts import read_versioned, sha256_bytes, write_bytes, write_json
 from radarlib.diffusion import Schedule
 from radarlib.errors import UserError
 from radarlib.noise import Noise, make_noise
@@ -76,12 +76,7 @@ class Denoiser:
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Denoiser:
         """Read a model directory. Raises UserError for a missing, damaged or newer one, naming the file."""
-        meta = read_json(directory / "model.json")
-        if meta.get("format") != FORMAT:
-            raise UserError(
-                f"{directory / 'model.json'}: format {meta.get('format')!r}, this radarlib reads format {FORMAT}; "
-                "fit the model again, or use the radarlib that wrote it"
-            )
+        meta = read_versioned(directory / "model.json", FORMAT)
         path = directory / "model.safetensors"
         if not path.is_file():
             raise UserError(f"{path}: missing; fit the model again")

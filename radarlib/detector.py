@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from radarlib import conformal
-from radarlib.artifacts import read_json, sha256_file, write_bytes, write_csv, write_json
+from radarlib.artifacts import read_json, read_versioned, sha256_file, write_bytes, write_csv, write_json
 from radarlib.config import resolve
 from radarlib.errors import UserError
-from radarlib.images import content_hash, list_images, read_image, without_copies
+from radarlib.images import content_hash, distinct, list_images, read_image
 from radarlib.oneclass import OneClass
 from radarlib.runtime import progress
 from radarlib.score import classifier_images
@@ -96,11 +96,7 @@ class Detector:
         path = directory / "detector.json"
         if not path.is_file():
             raise UserError(f"{path}: missing, the fit has not ended; the same radarlib fit goes on")
-        saved = read_json(path)
-        if saved.get("format") != FORMAT:
-            raise UserError(
-                f"{path}: format {saved.get('format')!r}, this radarlib reads format {FORMAT}; fit the model again"
-            )
+        saved = read_versioned(path, FORMAT)
         try:
             settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
             spaces = [kind.load(directory, settings, seed, device) for kind in SPACES[settings["decision"]["space"]]]
@@ -157,7 +153,7 @@ def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, devi
     files = list_images(good)
     size, patch = settings["data"]["image_size"], settings["training"]["patch"]
     images = [read_image(path, size, patch) for path in progress(files, desc="reading", unit="image")]
-    images = [images[i] for i in without_copies(images)]
+    images = [images[i] for i in distinct(images).values()]
     if len(images) < 8:
         raise UserError(f"{good}: {len(images)} different images are too few to learn what is normal; give at least 8")
     if max(float(image.max()) for image in images) <= 2 / 16 - 1:

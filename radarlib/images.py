@@ -128,9 +128,9 @@ def content_hash(image: np.ndarray) -> str:
     return hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()
 
 
-def without_copies(images: Iterable[np.ndarray]) -> list[int]:
-    """Positions of the images that are not, pixel for pixel, copies of an earlier one."""
+def distinct(images: Iterable[np.ndarray]) -> dict[str, int]:
+    """By their content's hash, the positions of the images that are not, pixel for pixel, copies of an earlier one."""
     first: dict[str, int] = {}
     for position, image in enumerate(images):
         first.setdefault(content_hash(image), position)
-    return list(first.values())
+    return first

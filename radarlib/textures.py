@@ -243,8 +243,9 @@ def tile_image(size: int, defect: str | None, rng: np.random.Generator) -> tuple
 def artificial_defect(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A defect made from the image itself, for choices that may not see a real one: (image, mask).
 
-    image : (H, W) float32 in [-1, 1]. In a region of about 2 to 15 % of the shorter side squared, before its outline is made uneven, the surface is mirrored and taken
-    from elsewhere, or smoothed, or roughened, or made brighter or darker; drawn at random.
+    image : (H, W) float32 in [-1, 1]. In a region of about 2 to 15 % of the shorter side squared, before its outline is made
+    uneven, the surface is mirrored and taken from elsewhere, or smoothed, or roughened, or made brighter or darker; drawn at
+    random.
     """
     side = min(image.shape)
     area = rng.uniform(0.02, 0.15) * side**2

@@ -197,7 +197,8 @@ def test_images_of_twelve_bits_and_a_model_that_is_replaced_get_a_note(tmp_path,
 
 
 def test_too_few_images_and_missing_targets(folders, tmp_path):
-    write_png(tmp_path / "few/a.png", np.zeros((30, 30), np.uint8))
+    for name in "abcdefghi":  # copies of one image
+        write_png(tmp_path / f"few/{name}.png", np.zeros((30, 30), np.uint8))
     with pytest.raises(UserError, match="1 different images are too few"):
         fit(tmp_path / "few", tmp_path / "m")
     with pytest.raises(UserError, match=r"nothing.png: no such file"):
