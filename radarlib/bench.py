@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -11,24 +10,13 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from radarlib import radar, reconstruct
+from radarlib import radar
 from radarlib.denoiser import Denoiser
-from radarlib.runtime import progress
+from radarlib.methods import reconstruct
+from radarlib.runtime import elapsed, progress, seconds
 from radarlib.train import Trainer
 
 SIDE = 4096  # of the matrix product that sets the scale
-
-
-def _seconds(run: Callable[[], object], device: torch.device) -> float:
-    def wait() -> None:
-        if device.type != "cpu":
-            getattr(torch, device.type).synchronize()
-
-    wait()
-    started = time.perf_counter()
-    run()
-    wait()
-    return time.perf_counter() - started
 
 
 def bench(settings: dict, device: str = "auto", repeats: int = 15) -> pd.DataFrame:
@@ -65,16 +53,16 @@ def _rates(images: list[np.ndarray], settings: dict, precision: str, device: str
         flops[name], times[name] = known or float(counter.get_total_flops()), []
     for _ in progress(range(repeats), desc=f"bench {precision}", unit="round"):
         for name, (run, _, _) in runs.items():
-            times[name].append(_seconds(run, denoiser.device))
-    seconds = {name: float(np.median(values)) for name, values in times.items()}
-    whole = flops["matrix product"] / seconds["matrix product"]
+            times[name].append(elapsed(run, denoiser.device))
+    medians = {name: float(np.median(values)) for name, values in times.items()}
+    whole = flops["matrix product"] / medians["matrix product"]
     return [
         {
             "what": name,
             "precision": precision,
-            "GFLOP/s": f"{flops[name] / seconds[name] / 1e9:.0f}",
-            "share": f"{flops[name] / seconds[name] / whole:.0%}",
-            "patches/s": f"{patches / seconds[name]:.0f}" if patches else "",
+            "GFLOP/s": f"{flops[name] / medians[name] / 1e9:.0f}",
+            "share": f"{flops[name] / medians[name] / whole:.0%}",
+            "patches/s": f"{patches / medians[name]:.0f}" if patches else "",
         }
         for name, (_, patches, _) in runs.items()
     ]
@@ -87,12 +75,9 @@ def _single_step(image: np.ndarray, settings: dict, device: str) -> list[dict]:
     start = settings["reconstruction"]["t_start"]
     every = reconstruct.ancestral(denoiser, list(range(start, -1, -1)))
 
-    def median(run: Callable[[], object], repeats: int) -> float:
-        return float(np.median([_seconds(run, denoiser.device) for _ in range(repeats)]))
-
-    large = median(lambda: radar.noise_map(image, denoiser, 1, stride, 0, batch), 5)
-    one = median(lambda: radar.noise_map(small, denoiser, 1, stride, 0, batch), 5)
-    full = median(lambda: reconstruct.reconstruct(small, denoiser, every, stride, 0, batch), 3)
+    large = seconds(lambda: radar.noise_map(image, denoiser, 1, stride, 0, batch), 5, denoiser.device)
+    one = seconds(lambda: radar.noise_map(small, denoiser, 1, stride, 0, batch), 5, denoiser.device)
+    full = seconds(lambda: reconstruct.reconstruct(small, denoiser, every, stride, 0, batch), 3, denoiser.device)
     timed = {"one step, 256×256": large, "one step, 100×100": one, f"{start} steps, 100×100": full}
     precision = str(denoiser.dtype).removeprefix("torch.")
     rows = [{"what": what, "precision": precision, "seconds": f"{value:.3f}"} for what, value in timed.items()]

@@ -1,4 +1,4 @@
-"""The command line: `fit`, `detect` and `bench` are for people; the workflow's steps are in `steps`."""
+"""The command line: `fit`, `detect` and `bench`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from radarlib import __version__
 from radarlib.errors import UserError
-from radarlib.steps import Command, add_steps
 
 
 def _settings(args: argparse.Namespace) -> dict:
@@ -18,7 +17,8 @@ def _settings(args: argparse.Namespace) -> dict:
 
     over: dict = {}
     for option, (section, key) in {
-        "steps": ("training", "steps"), "image_size": ("data", "image_size"), "contamination": ("decision", "contamination"),
+        "steps": ("training", "steps"), "image_size": ("data", "image_size"),
+        "contamination": ("decision", "contamination"),
         "false_alarm_rate": ("decision", "false_alarm_rate"), "loss": ("loss", "kind"), "delta": ("loss", "delta"),
         "keep": ("loss", "keep"), "space": ("decision", "space"),
     }.items():  # fmt: skip
@@ -49,11 +49,13 @@ def _fit(args: argparse.Namespace) -> int:
     detector = fit(args.good, args.out, settings, args.seed, args.device or settings["compute"]["device"])
     flagged, n = int(detector.decision.predict(detector.features).sum()), len(detector.features)
     print(
-        f"{args.out}: fitted; {flagged} of {n} training images lie above the threshold {detector.decision.threshold:.4f}"
+        f"{args.out}: fitted; {flagged} of {n} training images lie above the threshold"
+        f" {detector.decision.threshold:.4f}"
     )
     if rate := settings["decision"]["false_alarm_rate"]:
         print(
-            f"calibrated on {len(detector.calibration)} held-out images: on average at most {100 * rate:g}% of new normal ones are flagged"
+            f"calibrated on {len(detector.calibration)} held-out images: on average at most {100 * rate:g}% of new"
+            " normal ones are flagged"
         )
     return 0
 
@@ -77,7 +79,17 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
-def _for_people(command: Command) -> None:
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="radarlib", description="Single-step diffusion anomaly detection (RADAR).")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("--threads", type=int, help="threads to use (default: all)")
+        return sub
+
     fit = command("fit", _fit, "Learn what is normal from a folder of good images.")
     fit.add_argument("good", type=Path, metavar="GOOD_DIR")
     fit.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
@@ -94,8 +106,10 @@ def _for_people(command: Command) -> None:
     fit.add_argument(
         "--false-alarm-rate",
         type=float,
-        help="promise that on average at most this share of new normal images is flagged; a third of the good images, or as many as"
-        " it takes, are held out for it, and the contamination does not matter",
+        help=(
+            "promise that on average at most this share of new normal images is flagged; a third of the good images, or"
+            " as many as it takes, are held out for it, and the contamination does not matter"
+        ),
     )
     fit.add_argument(
         "--loss",
@@ -107,7 +121,10 @@ def _for_people(command: Command) -> None:
     fit.add_argument(
         "--space",
         choices=("pixels", "features", "both"),
-        help="where the single step is done: pixels (RADAR), the features of a pretrained network, or both (default pixels)",
+        help=(
+            "where the single step is done: pixels (RADAR), the features of a pretrained network, or both (default"
+            " pixels)"
+        ),
     )
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument("--device", help="auto, cpu, cuda or mps (default: the configuration's, auto)")
@@ -121,26 +138,14 @@ def _for_people(command: Command) -> None:
     bench = command("bench", _bench, "How much of the machine training and inference use, and what one step saves.")
     bench.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
     bench.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-
-
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="radarlib", description="Single-step diffusion anomaly detection (RADAR).")
-    top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(dest="command", required=True)
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
-        sub.add_argument("--threads", type=int, help="threads to use (default: all; a notebook one)")
-        return sub
-
-    _for_people(command)
-    add_steps(command)
     return top
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parser().parse_args(argv)
+def answer(parser: argparse.ArgumentParser, argv: list[str] | None = None) -> int:
+    """Run the command that was given; what the user can put right is one line on standard error. Returns the exit
+    status.
+    """
+    args = parser.parse_args(argv)
     from radarlib.runtime import use_threads
 
     try:
@@ -153,6 +158,10 @@ def main(argv: list[str] | None = None) -> int:
     # Not before the exception is gone, and with it what it stopped: a progress bar ends its line then.
     print(f"radarlib: {message}", file=sys.stderr)
     return code
+
+
+def main(argv: list[str] | None = None) -> int:
+    return answer(parser(), argv)
 
 
 if __name__ == "__main__":

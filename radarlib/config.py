@@ -16,6 +16,7 @@ from radarlib.errors import UserError
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
+
 SCHEMA = json.loads(Path(__file__).with_name("config.schema.json").read_text())
 
 

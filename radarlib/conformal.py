@@ -10,13 +10,6 @@ import numpy as np
 
 from radarlib.errors import UserError
 
-RULES = {
-    "forest": "Isolation Forest, contamination = rate",
-    "conformal": "conformal",
-    "conformal, dirty": "conformal, 10 % of the calibration images defective",
-}
-"""How a threshold is set, for `radar_conformal`."""
-
 
 def p_values(calibration: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """(1 + number of calibration scores at least as high) / (n + 1), for scores (m,) where larger is more anomalous."""
@@ -44,8 +37,8 @@ def split(n: int, rate: float, seed: int, least: int = 8) -> tuple[np.ndarray, n
     count = max(round(n / 3), images_needed(rate))
     if n - count < least:
         raise UserError(
-            f"a false-alarm rate of {rate:g} needs {images_needed(rate)} calibration images beside {least} for training; "
-            f"{n} were given: give more, or ask for a higher rate"
+            f"a false-alarm rate of {rate:g} needs {images_needed(rate)} calibration images beside {least} for"
+            f" training; {n} were given: give more, or ask for a higher rate"
         )
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])

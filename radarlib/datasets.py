@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter
 
 from radarlib import textures
-from radarlib.artifacts import write_csv, write_npz
 from radarlib.errors import UserError
-from radarlib.images import content_hash, distinct, list_images, read_image, read_mask
+from radarlib.files import write_csv, write_npz
+from radarlib.images import content_hash, distinct, list_images, read_image, read_mask, resize, resize_mask
 from radarlib.layout import available_sets
 from radarlib.runtime import progress
 
@@ -190,21 +189,16 @@ def prepare(name: str, settings: dict, root: Path, out: Path) -> ImageSet:
     return result
 
 
-def periodicity(images: Sequence[np.ndarray]) -> float:
-    """How periodic a surface is, from 0 to 1: the highest second peak of the mean autocorrelation.
+def resized(data: ImageSet, side: int | None) -> ImageSet:
+    """The set at side × side px, as RDDPM resizes its images; None keeps each image's own size."""
+    if side is None:
+        return data
 
-    The central peak ends at the radius where the autocorrelation is first negative in some direction (at a quarter
-    of the side at most); what is high beyond that repeats, or runs on along one direction as a track does.
-    """
-    side = min(min(image.shape) for image in images)
-    total = np.zeros((side, side))
-    for image in images:
-        part = image[:side, :side] - image[:side, :side].mean()
-        part = part - gaussian_filter(part, side / 8)
-        power = np.abs(np.fft.fft2(part * np.outer(np.hanning(side), np.hanning(side)))) ** 2
-        correlation = np.fft.fftshift(np.fft.ifft2(power).real)
-        total += correlation / correlation.max() / len(images)
-    y, x = np.indices(total.shape) - side // 2
-    radius = np.hypot(y, x).round().astype(int)
-    trough = next(r for r in range(1, side) if total[radius == r].min() < 0 or r == side // 4)
-    return float(total[(radius > trough) & (radius < side // 3)].max())
+    images = [resize(image, side) for image in data.images]
+    masks = [mask if mask is None else resize_mask(mask, side) for mask in data.masks]
+    return ImageSet(images, data.index, masks)
+
+
+def classifier_images(index: pd.DataFrame, limit: int | None, seed: int) -> np.ndarray:
+    """Positions of the training images whose features the classifier sees: all, or a seeded draw of `limit`."""
+    return drawn(np.flatnonzero(index["split"] == "train"), limit, seed)

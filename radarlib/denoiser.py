@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +9,14 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from radarlib.artifacts import read_versioned, sha256_bytes, write_bytes, write_json
 from radarlib.diffusion import Schedule
 from radarlib.errors import UserError
+from radarlib.files import read_versioned, sha256_bytes, write_bytes, write_json
 from radarlib.noise import Noise, make_noise
 from radarlib.runtime import autocast, resolve_device, resolve_precision
 from radarlib.unet import UNet
 
 FORMAT = 2  # of a model directory; raised when an older radarlib could not read a newer one
-
 SECTIONS = ("diffusion", "noise", "unet", "loss", "training")
 """Of a configuration: what a trained network depends on."""
 
@@ -92,8 +90,3 @@ class Denoiser:
             raise UserError(
                 f"{directory / 'model.json'}: does not fit model.safetensors ({reason}); fit the model again"
             ) from None
-
-
-def settings_key(settings: dict) -> str:
-    """A canonical text of settings, for comparing and hashing."""
-    return json.dumps(settings, sort_keys=True)

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from radarlib import conformal
-from radarlib.artifacts import read_json, read_versioned, sha256_file, write_bytes, write_csv, write_json
 from radarlib.config import resolve
+from radarlib.datasets import classifier_images
 from radarlib.errors import UserError
+from radarlib.files import read_json, read_versioned, sha256_file, write_bytes, write_csv, write_json
 from radarlib.images import content_hash, distinct, list_images, read_image
 from radarlib.oneclass import OneClass
 from radarlib.runtime import progress
-from radarlib.score import classifier_images
-from radarlib.spaces import COLUMNS, SPACES, Space
+from radarlib.single_step import COLUMNS, SPACES, Space
 from radarlib.textures import PRINT_DEFECTS, print_image
 
 FORMAT = 2  # of detector.json
@@ -33,9 +33,11 @@ class Detector:
 
     spaces : fitted on the user's images, as `decision.space` of the settings says.
     features : (n, 2 per space) of the training images that the decision was fitted on.
-    map_scales : of each space, the median over those images and the held-out ones of the 99.9 % quantile of the map; overlays show what exceeds it.
-    calibration : (m, 2 per space) of held-out normal images that neither a network nor the decision has seen, or none. Where
-        there are some, the threshold keeps `decision.false_alarm_rate` of the settings (split-conformal), whatever the contamination.
+    map_scales : of each space, the median over those images and the held-out ones of the 99.9 % quantile of the map;
+        overlays show what exceeds it.
+    calibration : (m, 2 per space) of held-out normal images that neither a network nor the decision has seen, or none.
+        Where there are some, the threshold keeps `decision.false_alarm_rate` of the settings (split-conformal),
+        whatever the contamination.
 
     Examples
     --------
@@ -81,14 +83,24 @@ class Detector:
     def save(self, directory: Path) -> None:
         for space in self.spaces:
             space.save(directory)
-        write_json(directory / "detector.json", {
-            "format": FORMAT, "files": _digests(directory, self.spaces), "seed": self.seed, "settings": self.settings,
-            "map_scale": list(self.map_scales), "features": self.features.tolist(), "calibration": self.calibration.tolist(),
-        })  # fmt: skip
+        write_json(
+            directory / "detector.json",
+            {
+                "format": FORMAT,
+                "files": _digests(directory, self.spaces),
+                "seed": self.seed,
+                "settings": self.settings,
+                "map_scale": list(self.map_scales),
+                "features": self.features.tolist(),
+                "calibration": self.calibration.tolist(),
+            },
+        )
 
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Detector:
-        """Read a model directory written by `fit`. Raises UserError, naming the file, where one is missing or damaged."""
+        """Read a model directory written by `fit`. Raises UserError, naming the file, where one is missing or
+        damaged.
+        """
         if not directory.is_dir():
             raise UserError(
                 f"{directory}: no such model directory; make it with: radarlib fit GOOD_DIR --out {directory}"
@@ -127,8 +139,9 @@ def scored(image: np.ndarray, spaces: Sequence[Space]) -> tuple[list[np.ndarray]
 
 @dataclass
 class Detection:
-    """What the detector says of one image: the map (H, W) float32 (S, in pixels), the score (higher = more anomalous), the decision,
-    and, from a calibrated detector, the conformal p-value."""
+    """What the detector says of one image: the map (H, W) float32 (S, in pixels), the score (higher = more anomalous),
+    the decision, and, from a calibrated detector, the conformal p-value.
+    """
 
     anomaly_map: np.ndarray
     score: float
@@ -158,8 +171,8 @@ def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, devi
         raise UserError(f"{good}: {len(images)} different images are too few to learn what is normal; give at least 8")
     if max(float(image.max()) for image in images) <= 2 / 16 - 1:
         print(
-            f"{good}: no pixel is brighter than a sixteenth of the files' range (12 bits saved in 16?); rescaled images,"
-            " new ones alike, would show RADAR more",
+            f"{good}: no pixel is brighter than a sixteenth of the files' range (12 bits saved in 16?); rescaled"
+            " images, new ones alike, would show RADAR more",
             file=sys.stderr,
         )
     if (out / "detector.json").is_file():
@@ -210,8 +223,9 @@ def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
 def detect(detector: Detector, targets: list[Path], out: Path, model: Path) -> tuple[pd.DataFrame, list[str]]:
     """Judge images and folders of images. Returns the table of scores and one line for each image that failed.
 
-    Leaves `scores.csv` (image, score, threshold, anomalous, and p_value from a calibrated model), `maps/<image>.tiff` (S, float32) and
-    `overlays/<image>.png` in `out`. A killed run goes on where it stopped if the model and the image are the same.
+    Leaves `scores.csv` (image, score, threshold, anomalous, and p_value from a calibrated model), `maps/<image>.tiff`
+    (S, float32) and `overlays/<image>.png` in `out`. A killed run goes on where it stopped if the model and the image
+    are the same.
     """
     size, table = detector.settings["data"]["image_size"], out / "scores.csv"
     todo = _inputs(targets)

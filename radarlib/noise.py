@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 Noise = Callable[[tuple[int, ...], torch.Generator], Tensor]
-
 BANK = 64, 256  # simplex fields drawn beforehand, and their side in px
 
 
@@ -99,9 +98,9 @@ def bumps(
 ) -> Tensor:
     """n sums of two-dimensional Gaussian bumps, each standardised: (n, height, width) float32 (noise study, Eqs. 7, 8).
 
-    Weights are uniform in [0, 1], standard deviations along each axis lie between the two of `sigma` px, and centres in the
-    field and around it as far as bumps reach, or its borders would be darker than its middle. Eq. 7's 1/2π falls out with the
-    scale.
+    Weights are uniform in [0, 1], standard deviations along each axis lie between the two of `sigma` px, and centres in
+    the field and around it as far as bumps reach, or its borders would be darker than its middle. Eq. 7's 1/2π falls
+    out with the scale.
 
     components : bumps on 28 × 28 px; other areas have as many for their size.
     """
@@ -151,31 +150,3 @@ def make_noise(options: dict) -> Noise:
     if options["kind"] == "mixture":
         return mixture(options["components"], options["sigma"])
     return gaussian
-
-
-def wave_numbers(side: int) -> np.ndarray:
-    """The whole number of cycles across a field, by frequency of its Fourier transform: (side, side) int."""
-    k = np.fft.fftfreq(side, 1 / side)
-    return np.hypot(k[:, None], k).round().astype(int)
-
-
-def power_spectrum(fields: np.ndarray) -> np.ndarray:
-    """Power by whole wave number, averaged over fields and directions.
-
-    fields : (n, S, S). Returns (S // 2 + 1,) float64: entry k belongs to k cycles across a field; white noise of unit variance
-    has 1 throughout. Fields are centred and windowed (Hann), so that borders that do not meet add no power of their own.
-    """
-    side = fields.shape[-1]
-    window = np.hanning(side + 2)[1:-1]
-    window = window[:, None] * window
-    centred = fields - fields.mean(axis=(1, 2), keepdims=True)
-    power = (np.abs(np.fft.fft2(centred * window)) ** 2).mean(0) / (window**2).sum()
-    radius = wave_numbers(side)
-    return np.array([power[radius == r].mean() for r in range(side // 2 + 1)])
-
-
-def low_share(power: np.ndarray, side: int, most: int = 3) -> float:
-    """The share of a field's power that lies at wave numbers from 1 to `most`, of all but 0. power : of `power_spectrum`."""
-    modes = np.bincount(wave_numbers(side).ravel())[: len(power)]
-    parts = power * modes
-    return float(parts[1 : most + 1].sum() / parts[1:].sum())

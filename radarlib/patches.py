@@ -102,8 +102,8 @@ def overlap_averages(
 ) -> list[Tensor]:
     """Apply `predict` to overlapping patches of images and average where they overlap.
 
-    Patches of several images share a batch: a network takes nearly as long for a few as for many. Memory is bounded by `batch`
-    patches beside 1 + C canvases of each image's size.
+    Patches of several images share a batch: a network takes nearly as long for a few as for many. Memory is bounded by
+    `batch` patches beside 1 + C canvases of each image's size.
 
     Parameters
     ----------
@@ -130,3 +130,9 @@ def overlap_averages(
             totals[k][:, r : r + patch, c : c + patch] += output
             counts[k][r : r + patch, c : c + patch] += 1
     return [(total / count).squeeze(0) for total, count in zip(totals, counts, strict=True)]
+
+
+def central_patch(image: np.ndarray, patch: int) -> torch.Tensor:
+    """(1, 1, patch, patch) from the middle of an image."""
+    r, c = (image.shape[0] - patch) // 2, (image.shape[1] - patch) // 2
+    return torch.from_numpy(image[r : r + patch, c : c + patch].copy())[None, None]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from radarlib.denoiser import Denoiser
-from radarlib.features import norm_features, sobel_map
+from radarlib.map_features import norm_features, sobel_map
 from radarlib.patches import overlap_average
 from radarlib.runtime import image_generator
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,7 @@ from radarlib.errors import UserError
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and jobs without a network need none of it
     import torch
+
 
 T = TypeVar("T")
 
@@ -92,3 +94,25 @@ def progress(things: Iterable[T] | None = None, **options: Any) -> tqdm[T]:
     """A progress bar: live on a terminal, one line every ten seconds in a log."""
     live = sys.stderr.isatty()
     return tqdm(things, mininterval=0.5 if live else 10, miniters=1 if live else None, **options)
+
+
+def elapsed(run: Callable[[], object], device: torch.device | None = None) -> float:
+    """Wall time of one call in seconds, with the work that it leaves running on a device."""
+
+    def wait() -> None:
+        if device is not None and device.type != "cpu":
+            import torch
+
+            getattr(torch, device.type).synchronize()
+
+    wait()
+    started = time.perf_counter()
+    run()
+    wait()
+    return time.perf_counter() - started
+
+
+def seconds(run: Callable[[], object], repeats: int = 3, device: torch.device | None = None) -> float:
+    """Median wall time of a call; the first, which may compile or allocate, does not count."""
+    run()
+    return float(np.median([elapsed(run, device) for _ in range(repeats)]))

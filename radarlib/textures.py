@@ -35,9 +35,6 @@ def _spot(size: int, rng: np.random.Generator, margin: float = 0.2) -> np.ndarra
     return rng.uniform(margin * size, (1 - margin) * size, 2)
 
 
-# --- prints -----------------------------------------------------------------------------------------
-
-
 class Tracks:
     """One printed layer: parallel tracks at `angle` degrees whose profile, path and brightness wander."""
 
@@ -154,9 +151,6 @@ def _exposed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(image + rng.normal(0, 0.012, image.shape), 0, 1).astype(np.float32)
 
 
-# --- tiles ------------------------------------------------------------------------------------------
-
-
 def _grain(size: int, rng: np.random.Generator, scale: float = 1.0) -> np.ndarray:
     """Mottled stone: dark and light grains of several sizes, roughly in [-1, 1]."""
     shape = (size, size)
@@ -237,15 +231,12 @@ def tile_image(size: int, defect: str | None, rng: np.random.Generator) -> tuple
     return _exposed(defective, rng), region
 
 
-# --- any surface --------------------------------------------------------------------------------------
-
-
 def artificial_defect(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A defect made from the image itself, for choices that may not see a real one: (image, mask).
 
-    image : (H, W) float32 in [-1, 1]. In a region of about 2 to 15 % of the shorter side squared, before its outline is made
-    uneven, the surface is mirrored and taken from elsewhere, or smoothed, or roughened, or made brighter or darker; drawn at
-    random.
+    image : (H, W) float32 in [-1, 1]. In a region of about 2 to 15 % of the shorter side squared, before its outline is
+        made uneven, the surface is mirrored and taken from elsewhere, or smoothed, or roughened, or made brighter or
+        darker; drawn at random.
     """
     side = min(image.shape)
     area = rng.uniform(0.02, 0.15) * side**2

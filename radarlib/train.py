@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import load, save
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from radarlib.artifacts import read_json, sha256_bytes, write_bytes, write_csv, write_json
-from radarlib.denoiser import Denoiser, settings_key
+from radarlib.denoiser import Denoiser
+from radarlib.files import read_json, settings_key, sha256_bytes, write_bytes, write_csv, write_json
 from radarlib.losses import make_loss
 from radarlib.patches import PatchSampler, corrupt
 from radarlib.runtime import autocast, progress
-from radarlib.workflow import module_digest
+from radarlib.sources import module_digest
 
 CHECKPOINT_SECONDS = 20.0
 
@@ -36,7 +36,8 @@ class Sampler(Protocol):
 
 
 class Trainer:
-    """Adam on the loss ‖ε − ε_θ(x_t, t)‖², or a robust one of `losses`, with gradient clipping and an exponential moving average of the weights.
+    """Adam on the loss ‖ε − ε_θ(x_t, t)‖², or a robust one of `losses`, with gradient clipping and an exponential
+    moving average of the weights.
 
     All randomness comes from one CPU generator whose state is part of the checkpoint, so a run that was
     killed and resumed equals an uninterrupted one bit for bit on the same machine's CPU.
@@ -56,7 +57,7 @@ class Trainer:
         self.losses: list[float] = []
         # What a checkpoint must agree on before it may be continued.
         self.identity = sha256_bytes(
-            settings_key({**settings, "seed": seed, "code": module_digest("train")}).encode()
+            settings_key({**settings, "seed": seed, "code": module_digest("radarlib.train")}).encode()
             + self.sampler.flat.numpy().tobytes()
         )
 
@@ -126,7 +127,8 @@ def train(
     device: str = "auto",
     label: str = "training",
 ) -> Denoiser:
-    """Train on patches of normal images (2-D float32 in [-1, 1]), or on what a sampler draws; leave the model in `directory`.
+    """Train on patches of normal images (2-D float32 in [-1, 1]), or on what a sampler draws; leave the model in
+    `directory`.
 
     Writes `model.safetensors`, `model.json`, `loss.csv` and `timing.json`; a `checkpoint.safetensors` stands
     there while training runs, and a killed run continues from it. A training that is finished already (same settings,

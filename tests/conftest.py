@@ -1,4 +1,6 @@
-"""Shared fixtures: tiny settings, tiny images, and one run of the `smoke` profile per session in a copy of the repository."""
+"""Shared fixtures: tiny settings, tiny images, and one run of the `smoke` profile per session in a copy of the
+repository.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,17 @@ import torch
 from filelock import FileLock
 
 from radarlib.config import resolve
+from radarlib.denoiser import Denoiser
 
 torch.set_num_threads(1)
 REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m "not smoke"` leaves out what waits for a run of the `smoke` profile."""
+    for item in items:
+        if "smoke" in getattr(item, "fixturenames", ()):
+            item.add_marker("smoke")
 
 
 @pytest.fixture
@@ -36,6 +46,25 @@ def images() -> list[np.ndarray]:
     """Ten gray images in [-1, 1] of two sizes."""
     rng = np.random.default_rng(0)
     return [rng.uniform(-1, 1, (20, 16 + 8 * (k % 2))).astype(np.float32) for k in range(10)]
+
+
+class Perfect(torch.nn.Module):
+    """Knows x_0 and so predicts the noise exactly."""
+
+    def __init__(self, x_0: float, schedule):
+        super().__init__()
+        self.x_0, self.schedule = x_0, schedule
+
+    def forward(self, x_t, t):
+        a = self.schedule.alphas_cumprod[t.long()].float().reshape(-1, 1, 1, 1)
+        return (x_t - a.sqrt() * self.x_0) / (1 - a).sqrt()
+
+
+@pytest.fixture
+def perfect(settings) -> Denoiser:
+    denoiser = Denoiser.untrained(settings, 0)
+    denoiser.net = Perfect(0.25, denoiser.schedule)
+    return denoiser
 
 
 def write_png(path: Path, image: np.ndarray) -> Path:
@@ -66,8 +95,8 @@ def mvtec(tmp_path) -> Path:
 
 
 def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Run a Python module as a user would, in one thread, importing radarlib from `cwd` if it is there."""
-    env = {**os.environ, "PYTHONPATH": str(cwd), "OMP_NUM_THREADS": "1", **environment}
+    """Run a Python module as a user would, in one thread, importing radarlib and study from `cwd` if they are there."""
+    env = {**os.environ, "PYTHONPATH": f"{cwd}{os.pathsep}{cwd / 'notebooks'}", "OMP_NUM_THREADS": "1", **environment}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     return subprocess.run([sys.executable, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
 

@@ -2,27 +2,37 @@
 
     <!-- table of figures/default/unclean_practice.csv: auroc, method by set share -->
 
-that is: the metrics, the column that names the rows, and those whose values (with `metric`: the metrics) head the columns; "with
-seeds" adds their number to the rows' names. A Markdown exhibit is taken as it is, but for what is printed in papers alone. Where an
-exhibit is missing, as those of `figures/real` are on a new machine, its table stays.
+that is: the metrics, the column that names the rows, and those whose values (with `metric`: the metrics) head the
+columns; "with seeds" adds their number to the rows' names. A Markdown exhibit is taken as it is, but for its padding
+and what is printed in papers alone. After
+
+    <!-- verdicts of figures/default/claims.csv -->
+
+stands how many claims of each paper hold. Where an exhibit is missing, as those of `figures/real` are on a new machine,
+its table stays.
 
     python workflow/readme_tables.py
 """
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-from radarlib.methods import METHODS, TOGETHER, label_of
-from radarlib.noise_exhibits import LABELS
-from radarlib.tables import wide
-
 ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]  # where the packages `radarlib` and `study` lie
+
+from study.claims import FAILS, HOLDS, PARTLY, UNTESTED  # noqa: E402
+from study.methods import METHODS, TOGETHER, label_of  # noqa: E402
+from study.metrics import LEVELS  # noqa: E402
+from study.noise.plan import LABELS  # noqa: E402
+from study.tables import wide  # noqa: E402
+
+VERDICTS = [HOLDS, PARTLY, FAILS, UNTESTED]
 PAGES = ("README.md", "figures/README.md")
-MARK = re.compile(r"(<!-- table of (\S+?)(?:: (.+?), (\w+) by ([\w ]+?)( with seeds)?)? -->\n)(?:\|.*\n)*")
-HEADS = {"auroc": "I-AUROC", "pro": "PRO"}
+MARK = re.compile(r"(<!-- (table|verdicts) of (\S+?)(?:: (.+?), (\w+) by ([\w ]+?)( with seeds)?)? -->\n)(?:\|.*\n)*")
 
 
 def _name(key: str, column: str) -> str:
@@ -38,7 +48,13 @@ def _head(value: object, column: str) -> str:
         return f"{float(str(value)):.0%}"
     if column == "noise":
         return LABELS[str(value)]
-    return HEADS[str(value)] if column == "metric" else f"`{value}`"
+    return LEVELS[str(value)] if column == "metric" else f"`{value}`"
+
+
+def _markdown(lines: list[list[str]]) -> str:
+    """Rows of cells, the first of them the head."""
+    head, *rows = lines
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *rows))
 
 
 def pivot(table: pd.DataFrame, metrics: list[str], rows: str, columns: list[str], seeds: bool) -> str:
@@ -54,18 +70,36 @@ def pivot(table: pd.DataFrame, metrics: list[str], rows: str, columns: list[str]
     if seeds:
         runs = table.groupby(rows)["seeds"].max()
         names = {key: f"{name} ({runs[key]:.0f})" for key, name in names.items()}
-    lines = [
-        [rows + (" (seeds)" if seeds else ""), *found.columns],
-        ["---"] * (1 + len(found.columns)),
-        *([names[key], *cells] for key, cells in zip(found.index, found.to_numpy(), strict=True)),
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines = [[names[key], *cells] for key, cells in zip(found.index, found.to_numpy(), strict=True)]
+    return _markdown([[rows + (" (seeds)" if seeds else ""), *found.columns], *lines])
+
+
+def verdicts(claims: Path) -> str:
+    """How many claims of each paper hold: the ledger's own verdicts, and those that rest on measured times."""
+    table, late = pd.read_csv(claims), json.loads(claims.with_suffix(".measured.json").read_text())
+    timed = {(row["claim"], row["where"]): row["verdict"] for row in late["verdicts"]}
+    rows = table[["claim", "where", "verdict"]].itertuples(index=False)
+    found = [timed.get(tuple(key), verdict) for *key, verdict in rows]
+    papers = table["where"].str.partition(", ")[0]
+    counts = pd.crosstab(papers, pd.Series(found)).reindex(index=papers.unique(), columns=VERDICTS, fill_value=0)
+    counts.loc["all"] = counts.sum()
+    counts["claims"] = counts.sum(axis=1)
+    if counts.loc["all", "claims"] != len(table):
+        raise ValueError(f"{claims}: a verdict that is none of {', '.join(VERDICTS)}")
+    lines = [[str(paper), *map(str, row)] for paper, row in zip(counts.index, counts.to_numpy(), strict=True)]
+    return _markdown([["paper", *counts.columns], *lines])
+
+
+def unpadded(line: str) -> str:
+    """A line of a Markdown table with one space around each cell."""
+    cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+    return f"| {' | '.join('---' if re.fullmatch(':?-{3,}:?', cell) else cell for cell in cells)} |\n"
 
 
 def table_of(file: Path, metrics: str | None, rows: str, columns: str, seeds: bool) -> str:
     if file.suffix == ".md":
         lines = file.read_text().splitlines(keepends=True)
-        return "".join(line for line in lines if line.startswith("|") and not line.startswith("| printed"))
+        return "".join(unpadded(line) for line in lines if line.startswith("|") and not line.startswith("| printed"))
     return pivot(pd.read_csv(file), str(metrics).split(), rows, columns.split(), seeds)
 
 
@@ -73,9 +107,11 @@ def filled(text: str) -> str:
     """The page with the tables of the exhibits that are there."""
 
     def replace(match: re.Match) -> str:
-        head, file, metrics, rows, columns, seeds = match.groups()
+        head, kind, file, metrics, rows, columns, seeds = match.groups()
         path = ROOT / file
-        return head + table_of(path, metrics, rows, columns, bool(seeds)) if path.exists() else match.group()
+        if not path.exists():
+            return match.group()
+        return head + (verdicts(path) if kind == "verdicts" else table_of(path, metrics, rows, columns, bool(seeds)))
 
     return MARK.sub(replace, text)
 

@@ -1,0 +1,177 @@
+"""D3AD in every variant of its tables, and the methods on features that they compare it with, on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from radarlib import feature_step
+from radarlib.datasets import ImageSet, drawn, resized
+from radarlib.denoiser import Denoiser
+from radarlib.files import write_csv, write_json, write_npz
+from radarlib.map_features import MAP
+from radarlib.methods import padim, patchcore, spade
+from radarlib.methods.d3ad_system import System
+from radarlib.runtime import elapsed, progress
+from study.d3ad.plan import D3AD, DIC, SHOWN, Variant, variants
+from study.kept import picture
+
+QUANTILE = 0.99  # of a map's values on normal images: the threshold of the masks in Fig. 6
+TIMED = 5  # images that a method's seconds are the median of
+Scored = tuple[np.ndarray, float]
+"""Map of the extractor's grid, flattened, and the image's score."""
+
+
+def on_features(
+    embedded: Sequence[np.ndarray], settings: dict, seed: int, label: str
+) -> dict[str, Callable[[np.ndarray], Scored]]:
+    """Methods fitted on the features (locations, C) of normal images: by name, what they say of an image's features."""
+    options = settings["d3ad"]
+    bank = patchcore.fit(embedded, options["coreset"], seed, greedy=True)
+    normal, gaussian = spade.fit(embedded), padim.fit(embedded, seed)
+    step = feature_step.train(embedded, settings["feature_step"], seed, f"{label}: one step on features")
+    return {
+        "step": lambda x: feature_step.predict(x, step),
+        "patchcore": lambda x: patchcore.score(x, bank),
+        "spade": lambda x: spade.score(x, normal, options["spade"]),
+        "padim": lambda x: padim.score(x, gaussian),
+    }
+
+
+class Ways:
+    """A set's images through every variant: what all variants share is computed once."""
+
+    def __init__(self, system: System, images: Sequence[np.ndarray]):
+        self.system, self.images, options = system, images, system.options
+        self.t_max, self.guidance = options["t_max"], options["guidance"]
+        self.z_0 = {"test": system.encode(images), "normal": system.encode(system.normals)}
+        self.features = {
+            (part, adapted): system.features(some, adapted)
+            for part, some in (("test", images), ("normal", system.normals))
+            for adapted in ((True, False) if part == "test" else (True,))
+        }
+        self.distances = [system.conditioning.distance(system.feature(image)) for image in images]
+        self.dynamic = {
+            "test": np.array([system.conditioning.steps(d, self.t_max) for d in self.distances]),
+            "normal": system.normal_steps,
+        }
+
+    def run(self, variant: Variant, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """A_map of the images of a part, "test" or "normal", and their reconstructions, uint8, at most PICTURE px
+        wide.
+        """
+        images = self.images if part == "test" else self.system.normals
+        steps = self.dynamic[part]
+        if variant.steps != DIC:
+            steps = np.full(len(images), max(1, round(float(variant.steps) * self.t_max)))
+        denoiser = self.system.denoiser if variant.trained else self.system.untrained
+        z_0, guidance = self.z_0[part], variant.guidance or self.guidance
+        z_hat = self.system.denoise(images, z_0, steps, variant.omega, guidance, denoiser)
+        maps = self.system.maps(self.features[part, variant.adapted], z_0, z_hat, variant.adapted)
+        return maps, np.stack([picture(x) for x in self.system.decode(z_hat)[:, 0].numpy()])
+
+
+def _per_image(images: Sequence[np.ndarray], run: Callable[[np.ndarray], object]) -> float:
+    """Median seconds of an image; the first call does not count."""
+    run(images[0])
+    return float(np.median([elapsed(partial(run, image)) for image in images[:TIMED]]))
+
+
+def _end_to_end(system: System, image: np.ndarray) -> None:
+    """All that D3AD does with one image, for its time."""
+    far = system.conditioning.distance(system.feature(image))
+    z_0 = system.encode([image])
+    steps = np.array([system.conditioning.steps(far, system.options["t_max"])])
+    z_hat = system.denoise([image], z_0, steps, guidance=system.options["guidance"])
+    system.maps(system.features([image], True), z_0, z_hat)
+
+
+class Results:
+    """Maps and scores of the test images by every method, as they come."""
+
+    def __init__(self, test: Sequence[int]):
+        self.test, self.rows = test, list[tuple[int, str, float]]()
+        self.maps: dict[str, np.ndarray] = {}
+
+    def add(self, name: str, maps: Sequence[np.ndarray], scores: Iterable[float]) -> None:
+        self.maps[name] = np.stack(maps).astype(np.float16)
+        self.rows += [(i, name, float(value)) for i, value in zip(self.test, scores, strict=True)]
+
+    def save(self, out: Path) -> None:
+        write_npz(out / "maps.npz", **self.maps)
+        write_csv(out / "scores.csv", pd.DataFrame(self.rows, columns=["position", "method", "score"]), 7)
+
+
+def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, out: Path, label: str) -> None:
+    """Fit D3AD on the normal images of a set, and map every test image by every one of `variants` and by `on_features`.
+
+    Neither training nor scoring sees a label. Two controls: "raw", the squared distance of the image to its mean, and
+    the variant whose diffusion is not trained. All see the same images, resized to `d3ad.image_size`.
+
+    Leaves in `out`: `scores.csv` (position, method, score), `maps.npz` (by method (n, MAP, MAP), or on the extractor's
+    grid, float16, test images in the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of every
+    training and test image its distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json`
+    (seconds per image by method), and the trained autoencoder and diffusion.
+    """
+    options = settings["d3ad"]
+    data = resized(data.blind(), options["image_size"])
+    normal, test = data.train_images, data.where("test")
+    images = [data.images[i] for i in test]
+    system = System(normal, settings, seed, out, label)
+    results, ways = Results(test), Ways(system, images)
+    thresholds, pictures = [], {}
+    for variant in progress(variants(), desc=f"{label}: variants", unit="variant"):
+        maps, pictured = ways.run(variant, "test")
+        results.add(variant.name, list(maps), (m.max() for m in maps))
+        if variant in SHOWN:
+            pictures[variant.name] = pictured
+            thresholds.append((variant.name, float(np.quantile(ways.run(variant, "normal")[0], QUANTILE))))
+    raw = [cv2.resize((x - x.mean()) ** 2, (MAP, MAP), interpolation=cv2.INTER_AREA) for x in images]
+    results.add("raw", raw, (m.max() for m in raw))
+    seconds = _on_features(system, normal, images, settings, seed, label, results)
+    seconds[D3AD.name] = _per_image(images, lambda image: _end_to_end(system, image))
+    write_npz(out / "pictures.npz", **pictures)
+    write_csv(out / "thresholds.csv", pd.DataFrame(thresholds, columns=["method", "threshold"]), 7)
+    write_csv(out / "bins.csv", _bins(data, ways), 7)
+    write_json(out / "timing.json", seconds)
+    results.save(out)
+
+
+def _on_features(
+    system: System,
+    normal: Sequence[np.ndarray],
+    images: Sequence[np.ndarray],
+    settings: dict,
+    seed: int,
+    label: str,
+    results: Results,
+) -> dict[str, float]:
+    """Fit and run the methods on features; their seconds per image."""
+    embed, grid = system.extractor.embed, system.extractor.grid
+    some = drawn(np.arange(len(normal)), settings["d3ad"]["memory"], seed)
+    embedded = [embed(normal[i]) for i in progress(some, desc=f"{label}: features", unit="image")]
+    fitted = on_features(embedded, settings, seed, label)
+    seen = [embed(image) for image in images]
+    for name, method in progress(fitted.items(), desc=f"{label}: methods on features", unit="method"):
+        found = [method(x) for x in seen]
+        results.add(name, [m.reshape(grid, grid) for m, _ in found], (value for _, value in found))
+    return {name: _per_image(images, _after(embed, method)) for name, method in fitted.items()}
+
+
+def _after(embed: Callable, method: Callable) -> Callable[[np.ndarray], object]:
+    return lambda image: method(embed(image))
+
+
+def _bins(data: ImageSet, ways: Ways) -> pd.DataFrame:
+    conditioning = ways.system.conditioning
+    rows = [("train", i, d) for i, d in zip(data.where("train"), ways.system.distances, strict=True)]
+    rows += [("test", i, d) for i, d in zip(data.where("test"), ways.distances, strict=True)]
+    table = pd.DataFrame(rows, columns=["split", "position", "distance"])
+    table["bin"] = table["distance"].map(conditioning.bin)
+    table["steps"] = table["distance"].map(lambda d: conditioning.steps(d, ways.t_max))
+    return table

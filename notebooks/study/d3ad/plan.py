@@ -1,0 +1,96 @@
+"""The plan of the chapter on D3AD: variants, names, printed tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.plan import NETWORK, Job
+
+JOB = Job(
+    name="d3ad",
+    about="D3AD and methods on features",
+    module="study.d3ad.job",
+    folder="d3ad",
+    leaves=("scores.csv", "maps.npz", "pictures.npz", "bins.csv", "thresholds.csv", "timing.json"),
+    reads=(*NETWORK, "features", "feature_step"),
+    section="d3ad",
+    first=2,
+    further=2,
+)
+
+DIC, STATIC = "dic", (0.25, 0.5, 0.75, 1.0)  # dynamic, or shares of T_max (Table 5)
+OMEGAS = tuple(round(0.1 * k, 1) for k in range(11))  # Fig. 13
+GUIDED = 8.0  # η of the guided variant, within the paper's 7 to 10
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to reconstruct and to compare. steps : DIC, or a share of T_max. omega : of the noise (Eq. 12)."""
+
+    steps: str | float = DIC
+    omega: float = 0.0
+    adapted: bool = True
+    guidance: float = 0.0
+    trained: bool = True
+
+    @property
+    def name(self) -> str:
+        steps = self.steps if self.steps == DIC else f"static{round(100 * float(self.steps))}"
+        guided = f"-eta{self.guidance}" if self.guidance else ""
+        marks = f"{'' if self.adapted else '-plain'}{'' if self.trained else '-untrained'}"
+        return f"{steps}-omega{self.omega}{guided}{marks}"
+
+
+D3AD, NOISED = Variant(), Variant(omega=1.0)
+SHOWN = (D3AD, *(Variant(share) for share in STATIC), NOISED)
+"""Variants whose reconstructions and thresholds are kept, for the figures."""
+
+
+def variants() -> list[Variant]:
+    """Every variant that an exhibit shows."""
+    return [
+        *SHOWN,
+        *(Variant(omega=omega) for omega in OMEGAS[1:-1]),
+        Variant(adapted=False),
+        Variant(omega=1.0, adapted=False),
+        Variant(trained=False),
+        Variant(guidance=GUIDED),
+    ]
+
+
+STEP = "one step on features"
+
+METHODS = {
+    D3AD.name: "D3AD",
+    Variant(guidance=GUIDED).name: "D3AD, guided",
+    "step": STEP,
+    "patchcore": "PatchCore",
+    "spade": "SPADE",
+    "padim": "PaDiM",
+    Variant(trained=False).name: "control: untrained diffusion",
+    "raw": "control: image's mean",
+}
+"""Rows of Table 1 by their names in the job's results."""
+
+POLICIES = {**{Variant(share).name: f"{share:.0%} of T_max" for share in STATIC}, D3AD.name: "dynamic"}
+DISTANCE = "control: the distance alone"
+PLAIN, SCALED_ONLY = Variant(omega=1.0, adapted=False), Variant(adapted=False)
+
+ABLATION = {
+    PLAIN.name: "noise, features as they are", SCALED_ONLY.name: "scaling, features as they are",
+    NOISED.name: "noise, adapted features", D3AD.name: "scaling, adapted features",
+}  # fmt: skip
+
+WITHOUT = {
+    "RD4AD": "trains a student of a network that needs a download",
+    "RD++": "trains a student of a network that needs a download",
+    "DRAEM": "trains on textures that need a download",
+    "SkipGANomaly": "an adversarial network, left out",
+    "SimpleNet": "trains a discriminator on features, left out",
+    "FastFlow": "a normalising flow, left out",
+    "CFA": "adapts features by metric learning, left out",
+    "DDAD": "its guidance runs here: the row D3AD, guided",
+}
+"""Why a method whose printed values are shown is not run here."""
+
+BENCHMARKS = {"d3ad_table1": "VisA", "d3ad_table2": "BTAD", "d3ad_table7": "MVTec AD"}

@@ -1,0 +1,173 @@
+"""From features to decisions and RADAR's Table II: who is called anomalous, how often rightly, how surely."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from radarlib.datasets import GOOD
+from radarlib.map_features import filled
+from radarlib.oneclass import OneClass
+from study.evaluate import NO_MASK, metric_rows, pixel_rows
+from study.methods import HIGHEST, METHODS, PAPER_METHODS, label_of, table_rows
+from study.metrics import DETECTION, PIXEL, TITLES
+from study.session import Session
+from study.tables import stands, with_interval
+
+FILLED = "radar, filled"  # RADAR's map after `features.filled`
+
+
+def fitted(
+    session: Session, name: str, method: str, seed: int, **changes: float | str
+) -> tuple[OneClass, pd.DataFrame, pd.DataFrame]:
+    """The classifier fitted on the training images' features, and the features of training and test images.
+
+    changes : settings of the section `decision`, e.g. contamination=0.1.
+    """
+    options = {**session.settings["decision"], **changes}
+    table = session.features(name, method, seed)
+    train, test = (table[table["split"] == split].set_index(["image", "defect"]) for split in ("train", "test"))
+    train, test = train.drop(columns="split"), test.drop(columns="split")
+    classifier = OneClass(options["contamination"], options["trees"], seed, options["classifier"])
+    return classifier.fit(train.to_numpy()), train, test
+
+
+def decide(session: Session, name: str, method: str, seed: int, **changes: float | str) -> pd.DataFrame:
+    """The decision on each test image: `image`, `defect`, `score`, `threshold`, `flagged` (RADAR §III-E).
+
+    The classifier is fitted on the training images' features; nothing here depends on a test label.
+    """
+    classifier, _, test = fitted(session, name, method, seed, **changes)
+    values = test.to_numpy()
+    return test.index.to_frame(index=False).assign(
+        score=classifier.score(values), threshold=classifier.threshold, flagged=classifier.predict(values)
+    )
+
+
+def detection_table(session: Session, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
+    """`radar_table2_detection`: one row per set, method and metric.
+
+    `ours` is the mean over seeds, `low` and `high` its bootstrap interval over test images, `sd` the spread
+    over seeds, `paper` what RADAR's Table II prints.
+    """
+    printed = session.paper_values("radar_table2").set_index(["set", "method"])
+    rows: list[dict] = []
+    draws: dict[str, dict[str, np.ndarray]] = {name: {} for name in session.sets}
+    for name, method in itertools.product(session.sets, methods):
+        runs = [decide(session, name, method, seed) for seed in session.decision_seeds(method)]
+        truth = (runs[0]["defect"] != GOOD).to_numpy()
+        scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
+        found, drawn = metric_rows(session, truth, scores, flagged)
+        draws[name][method] = drawn["f1"]  # of the same resampled images for every method
+        for row in found:
+            paper = printed.loc[name, method].get(row["metric"], np.nan) if (name, method) in printed.index else np.nan
+            rows.append({"set": name, "method": method, **row, "test_images": len(truth), "paper": paper})
+    for name, values in draws.items():
+        rivals = [m for m in PAPER_METHODS if m in values]
+        best = np.argmax([values[m] for m in rivals], axis=0)
+        for k, method in enumerate(rivals if len(rivals) > 1 else []):
+            rows.append({"set": name, "method": method, "metric": HIGHEST, "ours": float((best == k).mean())})
+    return pd.DataFrame(rows)
+
+
+def detection_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Table II as people read it: a row per set and method, "ours [interval] (paper)" per metric."""
+    rows = []
+    for (name, method), part in table.groupby(["set", "method"], sort=False):
+        cells = {"set": name, "method": label_of(method)}
+        for row in part[part["metric"].isin(DETECTION)].itertuples():
+            paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
+            cells[row.metric] = with_interval(row.ours, row.low, row.high) + paper
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def detection_caption(session: Session, table: pd.DataFrame) -> str:
+    """What a reader must know of Table II: n, seeds, settings, and which sets were cut."""
+    options = session.settings
+    counts = table.groupby("method", sort=False)["seeds"].first().astype(int)
+    runs = ", ".join(f"{label_of(m)} {n}" for m, n in counts.items())
+    limit, simulated = options["data"]["max_test"], options["data"]["counts"]
+    real = [name for name in session.sets if name not in simulated]
+    cut = (
+        f" Of a set with more than {limit} test images a seeded draw of about {limit} is taken."
+        if limit and real
+        else ""
+    )
+    return (
+        f"Image-level detection (RADAR Table II): mean over training seeds ({runs}) [bootstrap"
+        f" {options['evidence']['level']:.0%} interval over test images] (value printed in the paper, on its own"
+        f" images). Contamination {options['decision']['contamination']}; DDPM takes"
+        f" {options['reconstruction']['reverse_steps']} of {options['reconstruction']['t_start']} reverse steps." + cut
+    )
+
+
+def detection_verdicts(table: pd.DataFrame) -> list[str]:
+    """One computed line per set and rival: whether RADAR's F1 is ahead, and by how much."""
+    lines = []
+    for name, part in table[table["metric"] == "f1"].groupby("set", sort=False):
+        rows = part.set_index("method")
+        ours = rows.loc["radar"]
+        for method in rows.index.drop("radar"):
+            rival = rows.loc[method]
+            lines.append(
+                f"{name}: RADAR (F1 {ours['ours']:.2f}) is {stands(ours, rival)} {label_of(method)}"
+                f" ({rival['ours']:.2f})"
+            )
+    return lines
+
+
+def recall_by_defect(session: Session, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
+    """Share of images called anomalous per set, defect type and method, mean over seeds ("good": false alarms)."""
+    parts = []
+    for name in session.sets:
+        for method in methods:
+            flagged = (
+                pd.concat([decide(session, name, method, seed) for seed in session.decision_seeds(method)])
+                .groupby("defect", sort=False)["flagged"]
+                .mean()
+            )
+            parts.append(flagged.rename(label_of(method)).to_frame().assign(set=name).set_index("set", append=True))
+    table = pd.concat(parts).groupby(level=["set", "defect"], sort=False).first()
+    return table[[label_of(m) for m in methods]].reset_index()
+
+
+def pixel_table(session: Session, name: str, method: str = "radar") -> pd.DataFrame:
+    """Pixel-level AUROC, average precision, PRO and best F1 of a method's maps: mean over seeds, intervals over images.
+
+    Images without a mask are left out and counted; where no defect has a mask the values are missing and `why_absent`
+    says so.
+    """
+    data, source = session.data(name), "radar" if method == FILLED else method
+
+    def maps(seed: int) -> list[np.ndarray]:
+        found = session.maps(name, source, seed)
+        return [filled(s) for s in found] if method == FILLED else found
+
+    rows, why = pixel_rows(session, data, session.scored_seeds(source), maps), ""
+    if not rows:
+        why = NO_MASK
+        rows = [{"metric": metric, "ours": np.nan, "low": np.nan, "high": np.nan} for metric in PIXEL]
+    known = sum(data.masks[i] is not None for i in data.where("test"))
+    counts = {"images_with_mask": known, "images_without_mask": len(data.where("test")) - known}
+    table = pd.DataFrame([{"set": name, "method": method, **row, **counts, "why_absent": why} for row in rows])
+    return table.drop(columns="seeds", errors="ignore")
+
+
+def pixel_level(session: Session) -> pd.DataFrame:
+    """`radar_pixel_level`: `pixel_table` of every method, and of RADAR's map with its inside filled."""
+    methods = list(METHODS)
+    methods.insert(1, FILLED)
+    return pd.concat([pixel_table(session, name, m) for name in session.sets for m in methods], ignore_index=True)
+
+
+def pixel_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The pixel level as people read it: a row per set and method."""
+    rows = []
+    for (name, method), part in table.groupby(["set", "method"], sort=False):
+        cells = {row.metric: with_interval(row.ours, row.low, row.high) for row in part.itertuples()}
+        label = "RADAR, filled" if method == FILLED else METHODS[str(method)].label
+        rows.append({"set": name, "method": label, **{TITLES[k]: v for k, v in cells.items()}})
+    return pd.DataFrame(rows)

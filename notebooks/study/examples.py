@@ -1,0 +1,47 @@
+"""Which images are shown: the first of each defect, a choice that looks at no result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from radarlib.datasets import GOOD, ImageSet
+from study.drawing import Example
+from study.session import Session
+
+
+def first_of_each_defect(data: ImageSet, limit: int = 5) -> list[int]:
+    """Positions of the first test image of each defect type in file order: a choice that looks at no result."""
+    test = data.index[(data.index["split"] == "test") & (data.index["defect"] != GOOD)]
+    return list(test.groupby("defect", sort=False).head(1).index[:limit])
+
+
+def examples(
+    session: Session,
+    names: Sequence[str],
+    maps_of: Callable[[str], dict[str, list[np.ndarray]]],
+    data_of: Callable[[Session, str], ImageSet],
+) -> tuple[list[Example], pd.DataFrame]:
+    """The first defective images of each set, six in all or one a set, with the maps that `maps_of` a set gives of its
+    test images.
+
+    Returns with them, per image and map, its mean on the defect and elsewhere.
+    """
+    found, rows = [], []
+    most = max(1, 6 // len(names))
+    for name in names:
+        data = data_of(session, name)
+        place = {i: k for k, i in enumerate(data.where("test"))}
+        all_maps = maps_of(name)
+        for i in first_of_each_defect(data, most):
+            maps = {label: each[place[i]].astype(np.float32) for label, each in all_maps.items()}
+            defect, kind = data.masks[i], data.index["defect"][i]
+            found.append((f"{name}\n{kind}", data.images[i], defect, maps))
+            if defect is None:
+                continue
+            for label, m in maps.items():
+                for region, where in (("defect", defect), ("normal", ~defect)):
+                    rows.append({"set": name, "defect": kind, "map": label, "region": region, "mean": m[where].mean()})
+    return found, pd.DataFrame(rows, columns=["set", "defect", "map", "region", "mean"])

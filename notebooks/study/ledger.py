@@ -1,0 +1,55 @@
+"""The ledger: what the papers claim, what this study finds, and whether the claim holds here.
+
+Every verdict is computed from the exhibits in `figures/<profile>/`; change one and its verdict changes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from study.claims import Claim, Evidence
+from study.d3ad import claims as d3ad
+from study.noise import claims as noise
+from study.radar import claims as radar
+from study.ran import claims as ran
+from study.unclean import claims as unclean
+
+CLAIMS: dict[str, list[Claim]] = {
+    "RADAR": radar.CLAIMS,
+    "RDDPM": unclean.CLAIMS,
+    "noise study": noise.CLAIMS,
+    "D3AD": d3ad.CLAIMS,
+    "RAN": ran.CLAIMS,
+}
+"""The claims of each paper."""
+
+
+def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
+    """A row per claim with its verdict, and the files that were used.
+
+    `measured` holds the times that a verdict rests on, empty where it rests on none. folder : a profile's exhibits;
+    paper : the paper's printed tables. Raises UserError for an exhibit that is missing.
+    """
+    evidence, rows = Evidence(folder, paper), []
+    for source, claims in CLAIMS.items():
+        for claim in claims:
+            found = claim.check(evidence)
+            rows.append({
+                "claim": claim.text, "where": f"{source}, {claim.where}", "paper": claim.paper, "ours": found.ours,
+                "verdict": found.verdict, "exhibit": claim.exhibit, "measured": found.measured,
+            })  # fmt: skip
+    return pd.DataFrame(rows), evidence.used
+
+
+def exact(table: pd.DataFrame) -> pd.DataFrame:
+    """The ledger without what rests on measured times, which differ from run to run: those stand beside it."""
+    table = table.copy()
+    table.loc[table["measured"] != "", ["ours", "verdict"]] = "timed: see claims.measured.json"
+    return table.drop(columns="measured")
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The ledger as people read it."""
+    return table.assign(ours=table["ours"] + table["measured"]).drop(columns=["measured", "exhibit"])

@@ -1,0 +1,166 @@
+"""What a notebook sees of the study: one profile's artefacts to read, and exhibits to leave behind."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from radarlib.config import load_settings
+from radarlib.datasets import ImageSet
+from radarlib.denoiser import Denoiser
+from radarlib.errors import UserError
+from radarlib.files import write_bytes, write_csv, write_json
+from radarlib.runtime import resolve_device
+from study.kept import load_maps
+from study.methods import TOGETHER, seeds_of, table_rows
+from study.plan import find_root, study_sets
+from study.provenance import provenance
+from study.tables import to_latex, to_markdown
+
+STAND_INS = {"tile": "tiles", "carpet": "tiles", "grid": "prints"}
+"""Simulated surfaces beside which the printed values of MVTec AD's categories stand: stochastic, or periodic."""
+
+
+class Session:
+    """One profile: settings, artefacts under `results/<profile>/`, exhibits under `figures/<profile>/`.
+
+    Parameters
+    ----------
+    profile : name of a file in `config/`, without its ending.
+    overrides : settings on top of the profile, e.g. ``{"decision": {"contamination": 0.1}}``.
+    """
+
+    def __init__(self, profile: str, overrides: dict | None = None):
+        self.root, self.profile, self.started = find_root(), profile, time.monotonic()
+        self.settings = load_settings(self.root / "config" / f"{profile}.yaml", overrides)
+        self.sets = study_sets(self.settings, self.root)
+        self.seeds: list[int] = self.settings["seeds"]
+        self.inputs: set[Path] = set()
+        pd.set_option("display.max_rows", None, "display.max_colwidth", None)  # a notebook shows its tables whole
+
+    def path(self, *parts: str | int) -> Path:
+        """An artefact of this profile; remembered for the provenance. Raises UserError with the command that makes
+        it.
+        """
+        file = self.root.joinpath("results", self.profile, *map(str, parts))
+        if not file.exists():
+            raise UserError(
+                f"{file.relative_to(self.root)} is missing; make it with: snakemake --cores all"
+                f" {file.relative_to(self.root)}"
+            )
+        if file.is_file():
+            self.inputs.add(file)
+        return file
+
+    @cache  # noqa: B019 - a study lives as long as its notebook
+    def data(self, name: str) -> ImageSet:
+        self.path(name, "images.csv")
+        return ImageSet.load(self.path(name, "images.npz"))
+
+    def denoiser(self, name: str, seed: int, model: str = "gaussian") -> Denoiser:
+        weights = self.path(name, f"seed{seed}", "models", model, "model.safetensors")
+        self.path(name, f"seed{seed}", "models", model, "model.json")
+        return Denoiser.load(weights.parent, self.settings["compute"]["device"])
+
+    def features(self, name: str, method: str, seed: int) -> pd.DataFrame:
+        """Features of one method, or of one of TOGETHER, joined with what is known of each image (`split`,
+        `defect`).
+        """
+        if method in TOGETHER:
+            table, *others = (self.features(name, part, seed) for part in TOGETHER[method].parts)
+            for k, other in enumerate(others):
+                own = other.drop(columns=["split", "defect"])
+                table = table.merge(own, on="image", suffixes=("", f" {k + 2}"), validate="1:1")
+            return table
+        seed = seed if seed in self.scored_seeds(method) else self.scored_seeds(method)[0]
+        table = pd.read_csv(self.path(name, f"seed{seed}", method, "features.csv"), dtype={"image": str})
+        index = self.data(name).index
+        return table.merge(index[["image", "defect"]], on="image", validate="1:1")
+
+    def maps(self, name: str, method: str, seed: int) -> list:
+        return load_maps(self.path(name, f"seed{seed}", method, "maps.npz"))
+
+    def scored_seeds(self, method: str) -> list[int]:
+        """The seeds that a method's maps and features were made with."""
+        return seeds_of(method, self.settings)
+
+    def decision_seeds(self, method: str) -> list[int]:
+        """The seeds of a method's decisions: what is not random has one set of features, but a forest per seed."""
+        return self.scored_seeds(method) if table_rows([method])[method].random else self.seeds
+
+    def paper_values(self, exhibit: str) -> pd.DataFrame:
+        """The values that a paper prints, from `data/paper/`; the simulated surfaces stand in as STAND_INS says."""
+        file = self.root / "data" / "paper" / f"{exhibit}.csv"
+        self.inputs.add(file)
+        table = pd.read_csv(file)
+        if "set" not in table:
+            return table
+        parts = [table[table["set"] == real].assign(set=simulated) for real, simulated in STAND_INS.items()]
+        return pd.concat([table, *parts], ignore_index=True)
+
+    # --- exhibits out ---
+
+    def _record(self, name: str, caption: str) -> None:
+        facts = {
+            "exhibit": name, "caption": caption, "profile": self.profile, "settings": self.settings,
+            "sets": self.sets, "seeds": self.seeds, "seconds": round(time.monotonic() - self.started, 1),
+            "device": str(resolve_device(self.settings["compute"]["device"])),
+        }  # fmt: skip
+        write_json(self.exhibit(f"{name}.provenance.json"), provenance(self.inputs, self.root, **facts))
+
+    def exhibit(self, filename: str) -> Path:
+        return self.root / "figures" / self.profile / filename
+
+    def save_table(self, name: str, table: pd.DataFrame, shown: pd.DataFrame, caption: str) -> None:
+        """Leave a table as CSV (`table`, exact to six decimals) and, as people read it (`shown`), Markdown and
+        LaTeX.
+        """
+        if mark := self.settings["watermark"]:
+            table, caption = table.assign(note=mark), f"{caption} ({mark.upper()})"
+        write_csv(self.exhibit(f"{name}.csv"), table, 6)
+        write_bytes(self.exhibit(f"{name}.md"), to_markdown(shown, caption).encode())
+        write_bytes(self.exhibit(f"{name}.tex"), to_latex(shown, caption, name).encode())
+        self._record(name, caption)
+
+    def save_measured(self, name: str, **tables: pd.DataFrame) -> None:
+        """Leave what differs from run to run, measured times, as `<name>.measured.json` beside an exhibit's exact
+        CSV.
+        """
+        write_json(
+            self.exhibit(f"{name}.measured.json"), {key: table.to_dict("records") for key, table in tables.items()}
+        )
+
+    def save_figure(
+        self, name: str, figure: Figure, numbers: pd.DataFrame, caption: str, column: Figure | None = None
+    ) -> None:
+        """Leave a figure as PDF and PNG, and the numbers behind it as CSV.
+
+        column : the same figure at the width of one column of a page, left as `<name>.column.pdf`.
+        """
+        if mark := self.settings["watermark"]:
+            numbers, caption = numbers.assign(note=mark), f"{caption} ({mark.upper()})"
+        self._draw(figure, f"{name}.pdf", f"{name}.png")
+        if column:
+            self._draw(column, f"{name}.column.pdf")
+        write_csv(self.exhibit(f"{name}.csv"), numbers, 6)
+        self._record(name, caption)
+
+    def _draw(self, figure: Figure, *files: str) -> None:
+        if mark := self.settings["watermark"]:
+            figure.text(
+                0.5, 0.5, mark.upper(), ha="center", va="center", rotation=20, zorder=100,
+                fontsize=3.6 * figure.get_figwidth(), color="0.5", alpha=0.35,
+            )  # fmt: skip
+        for file in files:
+            buffer, suffix = BytesIO(), file.split(".")[-1]
+            # Fixed metadata, so that equal figures are equal files.
+            metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": "radarlib"}
+            figure.savefig(buffer, format=suffix, metadata=metadata)
+            write_bytes(self.exhibit(file), buffer.getvalue())
+        plt.close(figure)

@@ -1,0 +1,92 @@
+"""Files that the study leaves behind: written atomically, hashed, with their provenance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from radarlib.errors import UserError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all: an older one survives a full disk or a killed process."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); what was there before is unchanged") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_bytes(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object. Raises UserError, naming the file, where it is missing or damaged."""
+    try:
+        value = json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: damaged or unreadable ({error})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: a JSON object was expected")
+    return value
+
+
+def read_versioned(path: Path, version: int) -> dict:
+    """Read a JSON object that a fit has left. Raises UserError as `read_json` does, and for another format than
+    `version`.
+    """
+    value = read_json(path)
+    if value.get("format") != version:
+        raise UserError(
+            f"{path}: format {value.get('format')!r}, this radarlib reads format {version}; "
+            "fit the model again, or use the radarlib that wrote it"
+        )
+    return value
+
+
+def write_csv(path: Path, table: pd.DataFrame, digits: int | None = None) -> None:
+    """A table as CSV, floats with `digits` decimals, byte-identical for equal values."""
+    text = table.to_csv(index=False, float_format=None if digits is None else f"%.{digits}f", lineterminator="\n")
+    write_bytes(path, text.encode())
+
+
+def write_npz(path: Path, **arrays: np.ndarray) -> None:
+    buffer = BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue())
+
+
+def sha256_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def settings_key(settings: dict) -> str:
+    """A canonical text of settings, for comparing and hashing."""
+    return json.dumps(settings, sort_keys=True)

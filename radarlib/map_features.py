@@ -1,0 +1,78 @@
+"""From an anomaly map to an image's features (RADAR §III-D; benchmarks §IV-A3).
+
+SciPy's filters, not OpenCV's: those round differently with the place of an array in memory, and equal runs
+should give equal bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, grey_closing, sobel, uniform_filter
+from skimage.filters import threshold_otsu
+from skimage.morphology import reconstruction
+
+HIGHEST = 10  # an image's score is the mean over this many locations
+MAP = 64  # side in px of the maps that are kept
+PAPER_SIDE = 256  # px of the images that its filter's width is meant for; the paper gives none
+
+
+def sobel_map(image: np.ndarray, blur: str = "gaussian", sigma: float = 1.5) -> np.ndarray:
+    """Blurred Sobel magnitude S of a map (RADAR §III-D; also the pixel map of §III-F).
+
+    Parameters
+    ----------
+    image : (H, W) float32, a noise map or, for the control without a model, the image itself.
+    blur : "gaussian" (standard deviation `sigma` px) or "uniform" (a box of the same standard deviation).
+    """
+    image = np.asarray(image, np.float32)
+    if blur == "gaussian" and sigma > 0:
+        image = gaussian_filter(image, sigma)
+    elif blur == "uniform" and sigma > 0:
+        image = uniform_filter(image, max(1, round(np.sqrt(12 * sigma**2 + 1))))
+    return np.hypot(sobel(image, axis=0), sobel(image, axis=1))
+
+
+def norm_features(s: np.ndarray, window: int) -> tuple[float, float]:
+    """Global and largest local norm of S: RADAR's two features.
+
+    Root mean squares, that is ‖S‖₂ divided by the square root of the number of pixels: the same features
+    up to a constant for images of one size, and comparable between images of different sizes.
+    """
+    squares = s.astype(np.float64) ** 2
+    window = min(window, *s.shape)
+    half = window // 2
+    local = uniform_filter(squares, window)  # mean over the window around each pixel
+    valid = local[half : s.shape[0] - window + half + 1, half : s.shape[1] - window + half + 1]
+    return float(np.sqrt(squares.mean())), float(np.sqrt(max(valid.max(), 0.0)))
+
+
+def otsu_count(residual: np.ndarray) -> float:
+    """Share of the pixels above Otsu's threshold of the residual (§IV-A3).
+
+    The paper counts the pixels; a share is the same for images of one size and comparable between sizes.
+    """
+    if residual.min() == residual.max():
+        return 0.0
+    return float((residual > threshold_otsu(residual)).mean())
+
+
+def filled(s: np.ndarray) -> np.ndarray:
+    """The map S with the inside of closed edges raised to their lowest rim, so that a defect's inside is not dark.
+
+    Filling of holes by morphological reconstruction (Vincent 1993), after a closing that mends small gaps in the rim.
+    """
+    closed = grey_closing(np.asarray(s, np.float32), 5)
+    marker = np.full_like(closed, closed.max())
+    marker[[0, -1]], marker[:, [0, -1]] = closed[[0, -1]], closed[:, [0, -1]]
+    return reconstruction(marker, closed, method="erosion").astype(np.float32)
+
+
+def mask(error: np.ndarray, size: int) -> np.ndarray:
+    """The anomaly mask M: squared error after a mean filter of `size` px (Eq. 6); the image's score is its maximum."""
+    # The filter's running sum can fall below zero by a rounding.
+    return np.maximum(uniform_filter(np.asarray(error, np.float32) ** 2, size), 0)
+
+
+def highest(scores: np.ndarray) -> float:
+    """An image's score from those of its locations."""
+    return float(np.sort(scores)[-HIGHEST:].mean())

@@ -1,0 +1,42 @@
+"""SPADE (Cohen & Hoshen 2020): nearest neighbours among the images that look alike as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from radarlib.methods.patchcore import distances
+
+
+@dataclass
+class Normals:
+    """Normal images: standardised features (images, locations, C), and their means over locations (images, C)."""
+
+    features: np.ndarray
+    pooled: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+def fit(features: Sequence[np.ndarray]) -> Normals:
+    """features : of each normal image, (locations, C)."""
+    every = np.stack(features)
+    mean, sd = every.mean((0, 1)), every.std((0, 1)) + 1e-6
+    standard = (every - mean) / sd
+    return Normals(standard, standard.mean(1), mean, sd)
+
+
+def score(features: np.ndarray, normal: Normals, k: int, owner: int | None = None) -> tuple[np.ndarray, float]:
+    """Each location's distance to the nearest feature of the k images nearest by their pooled features; the image's
+    score is its mean distance to those k.
+
+    features : (locations, C). owner : the normal image that this is; it is no neighbour of its own.
+    """
+    x = (features - normal.mean) / normal.sd
+    far = np.linalg.norm(normal.pooled - x.mean(0), axis=1)
+    if owner is not None:
+        far[owner] = np.inf
+    near = np.argsort(far)[: min(k, len(far) - (owner is not None))]
+    return distances(x, normal.features[near].reshape(-1, x.shape[1])), float(far[near].mean())

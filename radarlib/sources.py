@@ -1,0 +1,58 @@
+"""Which source files a module depends on, and their digest: what must be done again after an edit."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+"""The folder in which radarlib lies."""
+
+
+def module_file(name: str, roots: Sequence[Path]) -> Path | None:
+    """The file of a module by its dotted name, a package's `__init__.py`; None for what lies under no root."""
+    for root in roots:
+        place = root.joinpath(*name.split("."))
+        for file in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def imported(source: str, roots: Sequence[Path]) -> set[str]:
+    """Dotted names of the modules under `roots` that a piece of code imports, at its top or inside a function."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            parts = [f"{node.module}.{alias.name}" for alias in node.names]  # modules, or names in one
+            found.update(part if module_file(part, roots) else node.module for part in parts)
+    return {name for name in found if module_file(name, roots)}
+
+
+def source_files(modules: Iterable[str], roots: Sequence[Path] = (ROOT,), without: Iterable[str] = ()) -> list[Path]:
+    """The files of these modules and of all that they import from under `roots`, sorted.
+
+    modules : dotted names. without : modules that a job would do without; they are left out, with what they alone
+        import. Raises ValueError for a module that lies under no root: a job that depends on nothing would never run
+        again.
+    """
+    todo, found = set(modules), dict[str, Path]()
+    while todo:
+        name = todo.pop()
+        file = module_file(name, roots)
+        if file is None:
+            raise ValueError(f"no module {name} under {', '.join(map(str, roots))}")
+        found[name] = file
+        todo |= imported(file.read_text(), roots) - set(found) - set(without)
+    return sorted(found.values())
+
+
+@cache
+def module_digest(name: str) -> str:
+    """A digest of a module and of what it imports: weights that other code has trained are not taken for finished."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in source_files([name]))).hexdigest()[:16]

@@ -1,0 +1,82 @@
+"""The chapter on RAN: its job, what pictures lose, and verdicts that follow its table."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY
+
+from radarlib.config import load_settings, merge
+from radarlib.datasets import ImageSet, read_mvtec
+from radarlib.denoiser import Denoiser
+from study.claims import FAILS, HOLDS
+from study.kept import picture, restored
+from study.ledger import verdicts
+from study.ran import job, tables
+
+
+@pytest.fixture
+def denoiser(settings) -> Denoiser:
+    return Denoiser.untrained(settings, 0, "cpu")
+
+
+def test_spaces_are_brought_to_one_scale_before_they_are_averaged():
+    maps = {"pixel": np.full((2, 3, 3), 4.0), "feature": np.full((2, 3, 3), 0.5)}
+    found = job.combined(maps, {"pixel": np.array([2.0, 1.0]), "feature": np.array([0.5, 0.25])})
+    np.testing.assert_allclose(found["pixel"][:, 0, 0], [2, 4, 3])  # the last is the mean of the steps
+    np.testing.assert_allclose(found["both"][:, 0, 0], [1.5, 3, 2.25])
+
+
+def test_the_job_reads_every_step_and_sees_no_label(mvtec, settings, denoiser, tmp_path):
+    data = read_mvtec(mvtec, "cloth", settings["data"], 8)
+    settings = merge(
+        settings, {"ran": {"steps": 2, "limit": 2, "examples": 1, "descents": 2, "copies": 1}, "features": {"side": 32}}
+    )
+    job.run(data, {"gaussian": denoiser}, settings, 0, tmp_path / "a", "ran")
+    table = pd.read_csv(tmp_path / "a/scores.csv", dtype={"step": str})
+    assert len(table) == 8 * 3 * 3 and set(table["step"]) == {"250", "125", "all"}
+    both = table.query("space == 'both' and step == 'all'")
+    with np.load(tmp_path / "a/gradient.npz") as found:
+        assert found["positions"].tolist() == [both.loc[both["score"].idxmax(), "position"]]
+        assert found["paths"].shape == (1, 2, 24, 24)
+    other = ImageSet(data.images, data.index.assign(defect="good"), [None] * len(data.images))
+    job.run(other, {"gaussian": denoiser}, settings, 0, tmp_path / "b", "ran")
+    assert (tmp_path / "a/scores.csv").read_bytes() == (tmp_path / "b/scores.csv").read_bytes()
+
+
+def test_images_of_several_sizes_are_kept_at_one(mvtec, settings, denoiser, tmp_path):
+    data = read_mvtec(mvtec, "cloth", settings["data"], 8)
+    larger = [np.pad(image, (0, 8 * (k % 2)), mode="reflect") for k, image in enumerate(data.images)]
+    data = ImageSet(larger, data.index, [None] * len(larger))
+    options = {"steps": 2, "limit": 2, "examples": 2, "descents": 1, "copies": 1}
+    job.run(
+        data, {"gaussian": denoiser}, merge(settings, {"ran": options, "features": {"side": 32}}), 0, tmp_path, "ran"
+    )
+    with np.load(tmp_path / "estimates.npz") as found:
+        assert found["estimates"].shape == (8, 2, 24, 24)
+
+
+def test_what_pictures_lose_is_no_change():
+    image = np.random.default_rng(0).uniform(-1, 1, (200, 150)).astype(np.float32)
+    kept = picture(image, 100)
+    assert np.abs(restored(kept, image.shape) - image).mean() > 0.1
+    assert np.abs(restored(kept, image.shape) - tables.as_kept(image, 100)).max() == 0
+
+
+def test_it_reads_the_network_of_radar_and_ddpm():
+    settings = load_settings(None)
+    assert settings["ran"]["steps"] <= settings["reconstruction"]["t_start"]
+
+
+@pytest.mark.parametrize(("all_steps", "expected"), [(0.9, HOLDS), (0.3, FAILS)])
+def test_verdicts_follow_the_table_of_steps_and_spaces(smoke, tmp_path, all_steps, expected):
+    folder = shutil.copytree(smoke / "figures/smoke", tmp_path / "figures")
+    table = pd.read_csv(folder / "ran_table_steps_spaces.csv", dtype={"step": str})
+    table["ours"] = 0.5
+    table.loc[table["step"] == "all", "ours"] = all_steps
+    table.to_csv(folder / "ran_table_steps_spaces.csv", index=False)
+    rows, _ = verdicts(folder, REPOSITORY / "data/paper")
+    found = rows.set_index("claim")["verdict"]
+    for start in ("Errors of all intermediate steps detect", "Errors of all intermediate steps localise"):
+        assert found[found.index.str.startswith(start)].item() == expected

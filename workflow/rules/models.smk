@@ -1,0 +1,61 @@
+# Data sets, read or simulated, and the denoisers that are trained on them.
+
+
+def image_files(wildcards):
+    """Files of a data set in MVTec AD layout; a simulated one has none."""
+    folder = data_root(ROOT) / wildcards.set
+    if wildcards.set in settings(wildcards.profile)["data"]["counts"]:
+        return []
+    return sorted(str(p) for part in ("train", "test", "ground_truth") for p in (folder / part).rglob("*.*"))
+
+
+def data_settings(wildcards):
+    """Of the training, the data depend on the size of a patch alone."""
+    values = settings(wildcards.profile)
+    return json.dumps({"data": values["data"], "training": {"patch": values["training"]["patch"]}})
+
+
+def train_settings(wildcards):
+    return sections(model_settings(settings(wildcards.profile), wildcards.model), *NETWORK, "compute")
+
+
+rule data:
+    message: "data: {wildcards.set} ({wildcards.profile})"
+    input:
+        images=image_files,
+        code=code("radarlib.datasets"),
+    output:
+        images=f"{SET}/images.npz",
+        index=f"{SET}/images.csv",
+    log:
+        f"{SET}/logs/data.log",
+    params:
+        settings=data_settings,
+        root=str(data_root(ROOT)),
+    shell:
+        "python -m study data {wildcards.set} --threads 1 --root {params.root:q} --out {output.images}"
+        " --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule train:
+    message: "train: {wildcards.set}, {wildcards.model}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        data=f"{SET}/images.npz",
+        code=code("radarlib.train"),
+    output:
+        weights=f"{RUN}/models/{{model}}/model.safetensors",
+        meta=f"{RUN}/models/{{model}}/model.json",
+        loss=f"{RUN}/models/{{model}}/loss.csv",
+    log:
+        f"{SET}/logs/train-{{model}}-seed{{seed}}.log",
+    params:
+        settings=train_settings,
+        out=folder_of,
+    priority: 2  # the longest jobs first, or the last of an odd number would run beside an idle core
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m study train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        " --label '{wildcards.set} seed {wildcards.seed}: training {wildcards.model}' --settings {params.settings:q}"
+        " 2>&1 | tee {log}"

@@ -1,0 +1,75 @@
+# Maps and features of a set by each method of the detection table, and what each method costs.
+
+
+def score_models(wildcards):
+    entry = method(wildcards.method)
+    return model_files(entry.model) if entry.trained else []
+
+
+def score_code(wildcards):
+    return code("study.radar.score", method(wildcards.method).module, without=PASSED)
+
+
+def score_settings(wildcards):
+    """What a method depends on: the network's settings unless it has none, and its own sections."""
+    entry, chosen = method(wildcards.method), settings(wildcards.profile)
+    if entry.trained:
+        chosen = model_settings(chosen, entry.model)
+    network = NETWORK if entry.trained or entry.model == "untrained" else ()
+    return sections(chosen, *network, *entry.sections, "data", "compute")
+
+
+def cost_run(profile):
+    """The set and the seed with which methods are timed."""
+    return {"profile": profile, "set": sets(profile)[0], "seed": settings(profile)["seeds"][0]}
+
+
+rule score:
+    message: "score: {wildcards.set} by {wildcards.method}, seed {wildcards.seed} ({wildcards.profile})"
+    input:
+        data=f"{SET}/images.npz",
+        models=score_models,
+        code=score_code,
+    output:
+        features=f"{RUN}/{{method}}/features.csv",
+        maps=f"{RUN}/{{method}}/maps.npz",
+    log:
+        f"{SET}/logs/{{method}}-seed{{seed}}.log",
+    params:
+        settings=score_settings,
+        function=lambda wildcards: method(wildcards.method).function,
+        out=folder_of,
+        models=given,
+    threads: threads_of
+    resources:
+        gpu=1,
+    shell:
+        "python -m study score {input.data} --method {wildcards.method} {params.models} --threads {threads}"
+        " --seed {wildcards.seed} --out {params.out} --label '{wildcards.set} seed {wildcards.seed}: {wildcards.method}'"
+        " --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule cost:
+    message: "cost: every method in one run ({wildcards.profile})"
+    input:
+        data=lambda wildcards: f"{SET}/images.npz".format(**cost_run(wildcards.profile)),
+        models=lambda wildcards: [
+            file.format(**cost_run(wildcards.profile))
+            for file in model_files(*sorted({entry.model for entry in METHODS.values() if entry.trained}))
+        ],
+        code=code("study.radar.cost", *{entry.module for entry in METHODS.values()}),
+    output:
+        "results/{profile}/cost.json",
+    priority: 1  # two notebooks wait for it
+    log:
+        "results/{profile}/logs/cost.log",
+    params:
+        settings=lambda wildcards: json.dumps(settings(wildcards.profile)),
+        models=given,
+    # It uses one thread and asks for all, so that nothing else runs while it measures; a smoke test's times mean nothing.
+    threads: lambda wildcards: 1 if settings(wildcards.profile)["watermark"] else workflow.cores
+    resources:
+        gpu=1,
+    shell:
+        "python -m study cost {input.data} {params.models} --threads 1 --out {output}"
+        " --settings {params.settings:q} 2>&1 | tee {log}"
