@@ -1,6 +1,6 @@
 """radarlib: single-step diffusion anomaly detection (RADAR) and its neighbours, one concept per module.
 
-Data flows one way: datasets → patches → denoiser → radar / reconstruct → features → oneclass → metrics → figures.
+Data flows one way: images → patches → denoiser → map (radar, feature_step) → map_features → oneclass → detector.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Files that the study leaves behind: written atomically, hashed, with their provenance."""
+"""Files: written as a whole or not at all, hashed, read with one clear line where they are missing or damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things stand: the repository, the data sets that are there. Imports nothing heavy, for the Snakefile."""
+"""Where data sets lie, and which are there. Imports nothing heavy, for the Snakefile."""
 
 from __future__ import annotations
 

@@ -68,7 +68,10 @@ def filled(s: np.ndarray) -> np.ndarray:
 
 
 def mask(error: np.ndarray, size: int) -> np.ndarray:
-    """The anomaly mask M: squared error after a mean filter of `size` px (Eq. 6); the image's score is its maximum."""
+    """The anomaly mask M: squared error after a mean filter of `size` px; the image's score is its maximum.
+
+    Fučka et al. 2023, Eq. 6. error : (H, W), x̂_0 − x_0.
+    """
     # The filter's running sum can fall below zero by a rounding.
     return np.maximum(uniform_filter(np.asarray(error, np.float32) ** 2, size), 0)
 

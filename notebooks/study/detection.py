@@ -16,7 +16,7 @@ from study.metrics import DETECTION, PIXEL, TITLES
 from study.session import Session
 from study.tables import stands, with_interval
 
-FILLED = "radar, filled"  # RADAR's map after `features.filled`
+FILLED = "radar, filled"  # RADAR's map after `map_features.filled`
 
 
 def fitted(

@@ -9,6 +9,11 @@ import cv2
 import numpy as np
 
 
+def laid_flat(maps: Iterable[np.ndarray]) -> np.ndarray:
+    """Maps of any size end to end, float16: one array, which `taken_apart` takes apart."""
+    return np.concatenate([m.ravel() for m in maps]).astype(np.float16)
+
+
 def taken_apart(flat: np.ndarray, shapes: Iterable[tuple[int, ...]]) -> list[np.ndarray]:
     """Maps that lie end to end, by their shapes."""
     shapes = list(shapes)

@@ -68,7 +68,7 @@ def disturb(x_0: Tensor, t: int, omega: float, noise: Tensor, schedule: Schedule
 def guided_ddim(
     x_t: Tensor, x_0: Tensor, eps: Eps, schedule: Schedule, times: Sequence[int], eta: float
 ) -> list[Tensor]:
-    """Deterministic DDIM along `times` (descending, ending at 0) that is drawn to x_0 (Eqs. 7, 8): x̂_0 after each
+    """Deterministic DDIM along `times` (descending, ending at 0) that is drawn to x_0 (Eqs. 7 to 9): x̂_0 after each
     step.
 
     eta : the guidance's temperature η; 0 is DDIM itself.

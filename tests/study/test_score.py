@@ -23,7 +23,7 @@ def test_unknown_command_line_method_gets_one_line(mvtec, tmp_path):
     from conftest import REPOSITORY
 
     done = run(
-        "radarlib",
+        "study",
         "score",
         str(tmp_path / "no.npz"),
         "--method",

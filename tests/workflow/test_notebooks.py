@@ -108,7 +108,7 @@ def test_missing_artefacts_say_what_to_run(tmp_path):
 
     where = copy_repository(tmp_path)
     done = run(
-        "radarlib", "notebook", "notebooks/04_detection.ipynb", "x.ipynb", "x.html", "-p", "profile", "smoke", cwd=where
+        "study", "notebook", "notebooks/04_detection.ipynb", "x.ipynb", "x.html", "-p", "profile", "smoke", cwd=where
     )
     assert done.returncode == 2
     line = done.stderr.strip().splitlines()[-1]

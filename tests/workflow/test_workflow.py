@@ -120,7 +120,7 @@ def test_smoke_is_watermarked(smoke):
 
 @pytest.mark.parametrize("name", EXHIBITS)
 def test_numbers_are_the_stored_ones_within_tolerance(smoke, name):
-    """Other processors round otherwise: the tolerances are those that README states."""
+    """Other processors round otherwise: the tolerances are those of the rules of evidence (notebooks/README.md)."""
     ours = pd.read_csv(smoke / "figures/smoke" / f"{name}.csv")
     stored = pd.read_csv(REPOSITORY / "tests/expected/smoke" / f"{name}.csv")
     assert list(ours.columns) == list(stored.columns) and len(ours) == len(stored)
@@ -187,20 +187,18 @@ def test_an_edit_of_shared_code_reruns_what_depends_on_it(copy):
 def test_an_edit_of_a_method_reruns_that_method_alone(copy):
     planned = planned_after(copy, "radarlib/methods/reconstruct.py", "clamp(-1, 1)", "clamp(-0.9, 0.9)")
     assert planned["score"] == 6 and "train" not in planned  # DDPM, AnoDDPM, DiffusionAD on both sets
-    assert not {"ran", "d3ad", "ablation"} & set(planned) and planned["noise_study"] == planned["robust"] == 2
+    assert not {"ran", "d3ad", "ablation"} & set(planned) and planned["noise"] == planned["unclean"] == 2
 
 
 def test_an_edit_of_a_statistical_method_reaches_the_job_that_finds_it_by_name(copy):
     planned = planned_after(copy, "radarlib/methods/lowrank.py", "import numpy as np", "import numpy as np  # edited")
-    assert (
-        planned["score"] == 6 and planned["robust"] == 2 and not {"train", "noise_study", "d3ad", "ran"} & set(planned)
-    )
+    assert planned["score"] == 6 and planned["unclean"] == 2 and not {"train", "noise", "d3ad", "ran"} & set(planned)
 
 
 def test_an_edit_of_a_chapters_job_reruns_that_chapter_alone(copy):
     planned = planned_after(copy, "notebooks/study/ran/job.py", "+ 1e-12", "+ 1e-11")
     assert planned["ran"] == 2 and notebooks_of(planned) == {"12_ran", "00_claims"}
-    assert not {"train", "score", "d3ad", "noise_study", "robust", "ablation", "cost"} & set(planned)
+    assert not {"train", "score", "d3ad", "noise", "unclean", "ablation", "cost"} & set(planned)
 
 
 def test_an_edit_of_a_chapters_table_reruns_its_notebook_alone(copy):
@@ -216,7 +214,7 @@ def test_an_edit_of_a_claim_reruns_the_ledger_alone(copy):
 
 def test_a_new_method_reruns_no_job_of_another(copy):
     planned = planned_after(copy, "notebooks/study/methods.py", "METHODS = {", "METHODS = {  # a row more\n")
-    assert not {"train", "score", "d3ad", "ran", "noise_study", "robust", "ablation"} & set(planned)
+    assert not {"train", "score", "d3ad", "ran", "noise", "unclean", "ablation"} & set(planned)
 
 
 def test_a_changed_parameter_reruns_what_depends_on_it(copy):

@@ -22,6 +22,7 @@ from radarlib.patches import central_patch
 from radarlib.runtime import progress
 from radarlib.textures import artificial_defect
 from radarlib.train import train
+from study.kept import laid_flat
 from study.noise.plan import BACK, CONTROLS, FILTER, FILTERS, START, STARTS, network_settings
 
 TOGETHER = 8  # images that are led back at once
@@ -110,10 +111,7 @@ class Findings:
         self.bar.update()
 
     def save(self, out: Path) -> None:
-        flat = {
-            name: np.concatenate([m.ravel() for m in parts]).astype(np.float16) for name, parts in self.maps.items()
-        }
-        write_npz(out / "maps.npz", **flat)
+        write_npz(out / "maps.npz", **{name: laid_flat(parts) for name, parts in self.maps.items()})
         write_npz(out / "chains.npz", **self.chains)
         columns = ["position", "noise", "taken", "of", "correlation", "ratio", "other_noise"]
         write_csv(out / "skipped.csv", pd.DataFrame(self.skipped, columns=columns), 7)

@@ -6,7 +6,7 @@ from radarlib.config import merge
 from study.plan import NETWORK, Job
 
 JOB = Job(
-    name="noise_study",
+    name="noise",
     about="three kinds of noise",
     module="study.noise.job",
     folder="noise_study",

@@ -12,6 +12,7 @@ from radarlib.datasets import ImageSet, classifier_images
 from radarlib.errors import UserError
 from radarlib.files import write_csv, write_json, write_npz
 from radarlib.runtime import progress
+from study.kept import laid_flat
 from study.methods import method as find_method
 
 
@@ -46,9 +47,7 @@ def score_set(
             maps.append(anomaly_map.astype(np.float16))
     seconds = time.monotonic() - started
     table = pd.DataFrame(rows)
-    write_npz(
-        out / "maps.npz", pixels=np.concatenate([m.ravel() for m in maps]), shapes=np.array([m.shape for m in maps])
-    )
+    write_npz(out / "maps.npz", pixels=laid_flat(maps), shapes=np.array([m.shape for m in maps]))
     write_json(
         out / "timing.json",
         {"seconds": round(seconds, 2), "images": len(chosen), "seconds_per_image": seconds / len(chosen)},

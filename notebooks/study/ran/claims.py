@@ -46,38 +46,24 @@ def _keeps_the_rest(part: pd.DataFrame) -> tuple[str, bool]:
 CLAIMS = [
     Claim(
         "Errors of all intermediate steps detect better than that of the last alone",
-        "§1",
-        "no number",
-        RAN,
-        each_set(RAN, _steps_help("auroc")),
+        "§1", "no number", RAN, each_set(RAN, _steps_help("auroc")),
     ),
     Claim(
         "Errors of all intermediate steps localise better than that of the last alone",
-        "§1",
-        "no number",
-        RAN,
+        "§1", "no number", RAN,
         each_set(RAN, _steps_help("pixel_auroc"), "metric == 'pixel_auroc'", "no set has masks"),
     ),
     Claim(
         "Detecting in both pixel and feature space is better than in pixels alone, and no worse than in features",
-        "§1",
-        "no number",
-        RAN,
-        each_set(RAN, _both_spaces),
+        "§1", "no number", RAN, each_set(RAN, _both_spaces),
     ),
     Claim("Error in pixel space alone limits performance", "§2", "no number", RAN, each_set(RAN, _pixels_poor)),
     Claim(
         "Gradients lead to normality and preserve the normal regions (the defect changes at least twice as much)",
-        "§1",
-        "no number",
-        GRADIENT,
-        each_set(GRADIENT, _keeps_the_rest, none="no example with a mask"),
+        "§1", "no number", GRADIENT, each_set(GRADIENT, _keeps_the_rest, none="no example with a mask"),
     ),
     Claim(
         "Outperforms existing methods in reconstruction and detection",
-        "§1",
-        "not in the fragment",
-        "",
-        untestable("the fragment ends before its results"),
+        "§1", "not in the fragment", "", untestable("the fragment ends before its results"),
     ),
-]
+]  # fmt: skip

@@ -30,6 +30,7 @@ from radarlib.methods import patchcore, reconstruct
 from radarlib.patches import PatchSampler, corrupt
 from radarlib.runtime import progress
 from radarlib.train import train
+from study.kept import laid_flat
 from study.methods import METHODS
 from study.unclean.deal import Roles, UnsuitedError, deal, pixel_images
 from study.unclean.plan import MAIN, NEIGHBOURS, SHARES, Training, curves, runs
@@ -208,10 +209,7 @@ def _meet(data: ImageSet, settings: dict, seed: int, out: Path, label: str, only
     )
     write_csv(out / "features.csv", pd.DataFrame(rows, columns=None if rows else ["method"]), 7)
     write_csv(out / "trimmed.csv", dropped, 7)
-    flat = {
-        name: np.concatenate([m.ravel() for m in parts]).astype(np.float16) for name, parts in maps.items() if parts
-    }
-    write_npz(out / "maps.npz", **flat)
+    write_npz(out / "maps.npz", **{name: laid_flat(parts) for name, parts in maps.items() if parts})
     write_csv(out / "roles.csv", table.join(data.index[["image", "defect"]], on="position"))
 
 

@@ -16,7 +16,7 @@ def _facts(settings: dict, seed: int) -> dict:
 
 
 JOB = Job(
-    name="robust",
+    name="unclean",
     about="unclean training data",
     module="study.unclean.job",
     folder="robust",
