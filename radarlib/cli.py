@@ -79,17 +79,11 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="radarlib", description="Single-step diffusion anomaly detection (RADAR).")
-    top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(dest="command", required=True)
+Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+"""Adds a command: its name, what runs it, and its help."""
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
-        sub.add_argument("--threads", type=int, help="threads to use (default: all)")
-        return sub
 
+def _add_fit(command: Command) -> None:
     fit = command("fit", _fit, "Learn what is normal from a folder of good images.")
     fit.add_argument("good", type=Path, metavar="GOOD_DIR")
     fit.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
@@ -129,6 +123,8 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument("--device", help="auto, cpu, cuda or mps (default: the configuration's, auto)")
 
+
+def _add_others(command: Command) -> None:
     detect = command("detect", _detect, "Judge images with a fitted model: scores.csv, maps and overlays.")
     detect.add_argument("model", type=Path, metavar="MODEL_DIR")
     detect.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_DIR")
@@ -138,13 +134,26 @@ def parser() -> argparse.ArgumentParser:
     bench = command("bench", _bench, "How much of the machine training and inference use, and what one step saves.")
     bench.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
     bench.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="radarlib", description="Single-step diffusion anomaly detection (RADAR).")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("--threads", type=int, help="threads to use (default: all)")
+        return sub
+
+    _add_fit(command)
+    _add_others(command)
     return top
 
 
 def answer(parser: argparse.ArgumentParser, argv: list[str] | None = None) -> int:
-    """Run the command that was given; what the user can put right is one line on standard error. Returns the exit
-    status.
-    """
+    """Run the command that was given, and return the exit status; what the user can put right is one line on stderr."""
     args = parser.parse_args(argv)
     from radarlib.runtime import use_threads
 

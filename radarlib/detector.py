@@ -98,8 +98,9 @@ class Detector:
 
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Detector:
-        """Read a model directory written by `fit`. Raises UserError, naming the file, where one is missing or
-        damaged.
+        """Read a model directory written by `fit`.
+
+        Raises UserError, naming the file, where one is missing or damaged.
         """
         if not directory.is_dir():
             raise UserError(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something that the user can put right. The message is one line: what is wrong with which file or key, what to
-    do.
+    """Something that the user can put right.
+
+    The message is one line: what is wrong with which file or key, what to do.
     """
 
     def _render_traceback_(self) -> list[str]:

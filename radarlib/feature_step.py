@@ -74,8 +74,9 @@ class FeatureStep:
 
 
 def train(features: Sequence[np.ndarray], options: dict, seed: int, label: str = "feature step") -> FeatureStep:
-    """Train on the features of normal images, each (locations, C). options : the section `feature_step` of a
-    configuration.
+    """Train on the features of normal images, each (locations, C).
+
+    options : the section `feature_step` of a configuration.
     """
     every = np.concatenate(features)
     whitening = Whitening.fit(every)

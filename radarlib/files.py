@@ -54,8 +54,9 @@ def read_json(path: Path) -> dict:
 
 
 def read_versioned(path: Path, version: int) -> dict:
-    """Read a JSON object that a fit has left. Raises UserError as `read_json` does, and for another format than
-    `version`.
+    """Read a JSON object that a fit has left.
+
+    Raises UserError as `read_json` does, and for another format than `version`.
     """
     value = read_json(path)
     if value.get("format") != version:

@@ -110,8 +110,9 @@ def per_set(evidence: Evidence, kind: str, ask: Callable[[str], tuple[str, bool]
 def each_set(
     exhibit: str, ask: Callable[[pd.DataFrame], tuple[str, bool]], where: str = "", none: str = "no set suits"
 ) -> Callable[[Evidence], Finding]:
-    """The same question for every set of an exhibit. where : a query that picks rows of it; none : the text without a
-    set.
+    """The same question for every set of an exhibit.
+
+    where : a query that picks rows of it; none : the text without a set.
     """
 
     def check(evidence: Evidence) -> Finding:

@@ -1,5 +1,6 @@
-"""What runs: on which data sets, with which seeds, and what each chapter's job reads and leaves. Imports nothing
-heavy.
+"""What runs: on which data sets, with which seeds, and what each chapter's job reads and leaves.
+
+Imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -45,8 +45,9 @@ class Session:
         pd.set_option("display.max_rows", None, "display.max_colwidth", None)  # a notebook shows its tables whole
 
     def path(self, *parts: str | int) -> Path:
-        """An artefact of this profile; remembered for the provenance. Raises UserError with the command that makes
-        it.
+        """An artefact of this profile; remembered for the provenance.
+
+        Raises UserError with the command that makes it.
         """
         file = self.root.joinpath("results", self.profile, *map(str, parts))
         if not file.exists():

@@ -12,8 +12,9 @@ DIMENSIONS, RIDGE = 100, 0.01  # features that are kept, drawn at random; added 
 
 @dataclass
 class Padim:
-    """kept : (D,) of the feature's dimensions. mean : (locations, D). inverse : (locations, D, D) of the
-    covariances.
+    """kept : (D,) of the feature's dimensions.
+
+    mean : (locations, D). inverse : (locations, D, D) of the covariances.
     """
 
     kept: np.ndarray

@@ -305,7 +305,7 @@ def test_the_single_step_on_features_is_fitted_saved_and_loaded(folders, tmp_pat
 
 
 def test_a_model_fitted_by_an_earlier_radarlib_goes_on_loading(tmp_path):
-    """`tests/reference/fitted_0.1.0` was left by `fit` before the code moved to its present places; so was the score."""
+    """`tests/reference/fitted_0.1.0` and its score are of the last commit before the code had its present places."""
     directory = REPOSITORY / "tests/reference/fitted_0.1.0"
     rng = np.random.default_rng(0)
     image = 0.5 * np.sin(np.arange(40) / 3)[:, None] + 0.2 * rng.normal(size=(40, 48))

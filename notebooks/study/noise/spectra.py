@@ -126,8 +126,9 @@ def power_spectrum(fields: np.ndarray) -> np.ndarray:
 
 
 def low_share(power: np.ndarray, side: int, most: int = 3) -> float:
-    """The share of a field's power that lies at wave numbers from 1 to `most`, of all but 0. power : of
-    `power_spectrum`.
+    """The share of a field's power that lies at wave numbers from 1 to `most`, of all but 0.
+
+    power : of `power_spectrum`.
     """
     modes = np.bincount(wave_numbers(side).ravel())[: len(power)]
     parts = power * modes

@@ -1,5 +1,6 @@
-"""Drawing the chapter on unclean training data. Each function takes tables or images and returns a matplotlib
-figure.
+"""Drawing the chapter on unclean training data.
+
+Each function takes tables or images and returns a matplotlib figure.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ NOTHING = "no set of this profile has the images, or the masks, that this takes"
 
 
 def _line(ax: Axes, part: pd.DataFrame, x: str, k: int, label: str, dodge: float) -> None:
-    """Means over seeds in the k-th style. Where there are several seeds a band spans them; where there is one, bars
-    show the bootstrap interval, moved aside by `dodge` so that those of many methods can be told apart.
+    """Means over seeds in the k-th style.
+
+    Where there are several seeds a band spans them; where there is one, bars show the bootstrap interval, moved aside
+    by `dodge` so that those of many methods can be told apart.
     """
     marker, dashes = STYLES[k % len(STYLES)]
     style: dict[str, Any] = {
