@@ -17,7 +17,7 @@ Loss = Callable[[Tensor], Tensor]
 
 
 def l2(residual: Tensor) -> Tensor:
-    """The mean squared error (RDDPM Eq. 6)."""
+    """The mean squared error (RADAR Eq. 3, RDDPM Eq. 6)."""
     return F.mse_loss(residual, torch.zeros_like(residual))
 
 

@@ -130,6 +130,7 @@ def test_a_missing_path_is_seen(tmp_path, monkeypatch):
 def test_the_map_names_every_room_and_no_other():
     text = page("README.md").split("## A map of the house")[1].split("\n## ")[0]
     rooms = {path.name for wing in WINGS.values() for path in wing.iterdir() if path.suffix in (".py", ".smk")}
+    rooms |= {path.name for path in WINGS["study"].glob("*/*.py")}
     chapters = {f"{path.parent.name}/" for path in WINGS["study"].glob("*/plan.py")}
     named = set(re.findall(r"`([\w]+\.(?:py|smk))`", text))
     for wing in WINGS.values():
@@ -141,7 +142,7 @@ def test_the_map_names_every_room_and_no_other():
 
 def test_the_pages_are_short():
     assert len((REPOSITORY / "README.md").read_bytes()) <= 15_000
-    assert len((REPOSITORY / "CONTRIBUTING.md").read_bytes()) <= 6_000
+    assert len((REPOSITORY / "CONTRIBUTING.md").read_bytes()) <= 8_000
 
 
 def test_every_equation_leads_to_code():

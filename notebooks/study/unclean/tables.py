@@ -252,7 +252,7 @@ def reconstructions(session: Session, most: int = 3) -> tuple[list[Example], pd.
 
 
 def trimmed(session: Session) -> pd.DataFrame:
-    """Which samples least trimmed squares leaves out, by set, range of t and kind of patch (`robust.trimmed`), one
+    """Which samples least trimmed squares leaves out, by set, range of t and kind of patch (`job.trimmed`), one
     seed.
     """
     seed = CHAPTER.seeds(session)[0]
