@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(workflow.basedir)
-ROOTS = (ROOT, ROOT / "notebooks")  # where the packages `radarlib` and `study` lie, the second beside the notebooks
-sys.path[:0] = map(str, ROOTS)
+PACKAGES = {"radarlib": ROOT, "study": ROOT / "notebooks"}  # and where they lie: the second beside the notebooks
+sys.path[:0] = map(str, PACKAGES.values())
 
 from study.methods import METHODS
 from study.plan import Notebook
@@ -67,7 +67,7 @@ NOTEBOOKS = {
     "08_cost": Notebook(cost=True, leaves={"radar_cost": (*CHART, TIMED)}),
     "09_noise": Notebook(
         job=noise.JOB,
-        methods=noise.RADARS,
+        methods=["radar", "radar-simplex", "radar-mixture"],
         leaves={
             "noise_fig1_chains": FIGURE,
             "noise_table1_image_auroc": TABLE,

@@ -4,51 +4,51 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-"""The folder in which radarlib lies."""
+OWN = {"radarlib": Path(__file__).parents[1]}
+"""Packages whose files count, and the folder in which each lies. Others beside them, once installed, do not."""
 
 
-def module_file(name: str, roots: Sequence[Path]) -> Path | None:
-    """The file of a module by its dotted name, a package's `__init__.py`; None for what lies under no root."""
-    for root in roots:
-        place = root.joinpath(*name.split("."))
-        for file in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
-            if file.is_file():
-                return file
-    return None
+def module_file(name: str, packages: Mapping[str, Path] = OWN) -> Path | None:
+    """The file of a module by its dotted name, a package's `__init__.py`; None for what is of no such package."""
+    folder = packages.get(name.split(".")[0])
+    if folder is None:
+        return None
+    place = folder.joinpath(*name.split("."))
+    return next((f for f in (place.with_name(f"{place.name}.py"), place / "__init__.py") if f.is_file()), None)
 
 
-def imported(source: str, roots: Sequence[Path]) -> set[str]:
-    """Dotted names of the modules under `roots` that a piece of code imports, at its top or inside a function."""
+def imported(source: str, packages: Mapping[str, Path] = OWN) -> set[str]:
+    """Dotted names of the modules of `packages` that a piece of code imports, at its top or inside a function."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             parts = [f"{node.module}.{alias.name}" for alias in node.names]  # modules, or names in one
-            found.update(part if module_file(part, roots) else node.module for part in parts)
-    return {name for name in found if module_file(name, roots)}
+            found.update(part if module_file(part, packages) else node.module for part in parts)
+    return {name for name in found if module_file(name, packages)}
 
 
-def source_files(modules: Iterable[str], roots: Sequence[Path] = (ROOT,), without: Iterable[str] = ()) -> list[Path]:
-    """The files of these modules and of all that they import from under `roots`, sorted.
+def source_files(modules: Iterable[str], packages: Mapping[str, Path] = OWN, without: Iterable[str] = ()) -> list[Path]:
+    """The files of these modules and of all that they import of `packages`, sorted.
 
     modules : dotted names. without : modules that a job would do without; they are left out, with what they alone
-        import. Raises ValueError for a module that lies under no root: a job that depends on nothing would never run
-        again.
+        import.
+
+    Raises ValueError for a module that is not there: a job that depends on nothing would never run again.
     """
     todo, found = set(modules), dict[str, Path]()
     while todo:
         name = todo.pop()
-        file = module_file(name, roots)
+        file = module_file(name, packages)
         if file is None:
-            raise ValueError(f"no module {name} under {', '.join(map(str, roots))}")
+            raise ValueError(f"no module {name} in {', '.join(f'{p} ({at})' for p, at in packages.items())}")
         found[name] = file
-        todo |= imported(file.read_text(), roots) - set(found) - set(without)
+        todo |= imported(file.read_text(), packages) - set(found) - set(without)
     return sorted(found.values())
 
 

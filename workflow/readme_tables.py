@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]  # where the packages `radar
 from study.claims import FAILS, HOLDS, PARTLY, UNTESTED  # noqa: E402
 from study.methods import METHODS, TOGETHER, label_of  # noqa: E402
 from study.metrics import LEVELS  # noqa: E402
-from study.noise.plan import LABELS  # noqa: E402
+from study.noise.names import LABELS  # noqa: E402
 from study.tables import wide  # noqa: E402
 
 VERDICTS = [HOLDS, PARTLY, FAILS, UNTESTED]

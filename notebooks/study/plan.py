@@ -149,10 +149,10 @@ def _cells(notebook: Path) -> list[tuple[str, str]]:
     return [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(notebook.read_text())["cells"]]
 
 
-def notebook_modules(notebook: Path, roots: Iterable[Path]) -> set[str]:
-    """The modules under `roots` that a notebook imports, by their dotted names."""
+def notebook_modules(notebook: Path, packages: Mapping[str, Path]) -> set[str]:
+    """The modules of `packages` that a notebook imports, by their dotted names."""
     lines = (line for kind, source in _cells(notebook) if kind == "code" for line in source.splitlines())
-    return imported("\n".join(line for line in lines if not line.startswith(("%", "!"))), list(roots))
+    return imported("\n".join(line for line in lines if not line.startswith(("%", "!"))), packages)
 
 
 def notebook_digest(notebook: Path) -> str:

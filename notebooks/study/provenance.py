@@ -12,12 +12,12 @@ from typing import Any
 from radarlib.files import sha256_file
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "opencv-python-headless", "pandas", "matplotlib")
+CODE = ("radarlib", "notebooks", "workflow", "Snakefile", "config", "data/paper")
 
 
-def _git(*arguments: str) -> str | None:
-    here = Path(__file__).parent
+def _git(root: Path, *arguments: str) -> str | None:
     try:
-        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 
@@ -25,9 +25,11 @@ def _git(*arguments: str) -> str | None:
 def provenance(inputs: Iterable[Path], root: Path, **facts: Any) -> dict:
     """What an exhibit was made from: code, inputs, versions, machine, and the caller's own `facts`.
 
-    `dirty` is True where tracked code differs from the commit; figures that are themselves results do not count.
+    `dirty` is True where what makes exhibits (CODE) differs from the commit.
+
+    root : the repository's folder; where it is none, commit and `dirty` are missing.
     """
-    status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude,top)figures")
+    status = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *CODE)
     versions = {}
     for package in PACKAGES:
         try:
@@ -36,7 +38,7 @@ def provenance(inputs: Iterable[Path], root: Path, **facts: Any) -> dict:
             versions[package] = "absent"
     names = {str(path.relative_to(root)) if path.is_relative_to(root) else path.name: path for path in inputs}
     return {
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": _git(root, "rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),
         "inputs": {name: sha256_file(path) for name, path in sorted(names.items())},
         "machine": {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()},

@@ -101,7 +101,7 @@ def test_the_plan_holds_every_run_that_an_exhibit_shows():
     every = plan.runs()
     names = {run.name for run in every if run.pixels}
     assert len({run.name for run in every}) == len(every)
-    for method, loss, noise in (plan.PAPER_RUNS | plan.RADAR_RUNS).values():
+    for method, loss, noise in (names.PAPER_RUNS | names.RADAR_RUNS).values():
         assert {Run(method, Training(loss, noise, share=share)).name for share in SHARES} <= names
     for loss in plan.LOSSES:
         assert Run("ddpm", Training(loss, share=plan.MAIN)).name in names

@@ -12,7 +12,7 @@ from study.plan import NETWORK, notebook_digest, notebook_modules, study_sets
 
 # The jobs' `python` is the one that runs Snakemake, whichever comes first in PATH; it finds `study` beside the notebooks.
 PYTHON = Path(sys.executable).parent
-SEARCHED = [*map(str, ROOTS), os.environ.get("PYTHONPATH")]
+SEARCHED = [*map(str, PACKAGES.values()), os.environ.get("PYTHONPATH")]
 shell.prefix(
     f"export PATH={shlex.quote(str(PYTHON))}:\"$PATH\" PYTHONPATH={shlex.quote(os.pathsep.join(filter(None, SEARCHED)))}; "
 )
@@ -59,7 +59,7 @@ def sections(chosen, *names):
 
 def code(*modules, without=()):
     """The files that modules depend on: Snakemake does not look into imports, and would miss their edits."""
-    return [str(file.relative_to(ROOT)) for file in source_files(modules, ROOTS, without)]
+    return [str(file.relative_to(ROOT)) for file in source_files(modules, PACKAGES, without)]
 
 
 def threads_of(wildcards):

@@ -63,7 +63,7 @@ for notebook, entry in NOTEBOOKS.items():
             lambda wildcards, notebook=notebook: notebook_inputs(wildcards.profile, notebook),
             [f"data/paper/{name}.csv" for name in entry.printed],
             "notebooks/study/study.mplstyle",
-            code=code(*notebook_modules(ROOT / "notebooks" / f"{notebook}.ipynb", ROOTS)),
+            code=code(*notebook_modules(ROOT / "notebooks" / f"{notebook}.ipynb", PACKAGES)),
             # Opening and saving a notebook is no reason to run it again: `source` below says when its cells changed.
             notebook=ancient(f"notebooks/{notebook}.ipynb"),
         output:

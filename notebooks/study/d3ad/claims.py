@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from study.claims import OURS, ROUNDED, Claim, Evidence, Finding, each_set, told, untestable
-from study.d3ad.plan import ABLATION, D3AD, DISTANCE, NOISED, PLAIN, POLICIES, SCALED_ONLY
+from study.d3ad.names import ABLATION, DISTANCE, PLAIN, POLICIES, SCALED_ONLY
+from study.d3ad.plan import D3AD, NOISED
 from study.metrics import TIE
 from study.tables import with_interval
 

@@ -11,7 +11,8 @@ from radarlib.diffusion import Schedule
 from radarlib.methods.d3ad import disturb
 from radarlib.methods.d3ad_system import network_settings
 from radarlib.runtime import image_generator
-from study.d3ad.plan import D3AD, NOISED, POLICIES, STEP
+from study.d3ad.names import POLICIES, STEP
+from study.d3ad.plan import D3AD, NOISED
 from study.d3ad.tables import CHAPTER, maps
 from study.examples import Example, examples, first_of_each_defect
 from study.kept import restored

@@ -12,23 +12,8 @@ import pandas as pd
 from radarlib.datasets import GOOD
 from radarlib.files import read_json
 from study.chapter import Chapter
-from study.d3ad.plan import (
-    ABLATION,
-    BENCHMARKS,
-    D3AD,
-    DISTANCE,
-    JOB,
-    METHODS,
-    NOISED,
-    OMEGAS,
-    PLAIN,
-    POLICIES,
-    SCALED_ONLY,
-    STATIC,
-    STEP,
-    WITHOUT,
-    Variant,
-)
+from study.d3ad.names import ABLATION, BENCHMARKS, DISTANCE, METHODS, PLAIN, POLICIES, SCALED_ONLY, STEP, WITHOUT
+from study.d3ad.plan import D3AD, JOB, NOISED, OMEGAS, STATIC, Variant
 from study.detection import detection_table, pixel_table
 from study.evaluate import auroc_row, pixel_rows
 from study.methods import label_of

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from study.drawing import STYLES, WIDTH, show_image
-from study.noise.plan import LABELS
+from study.noise.names import LABELS
 
 FLOOR = 1e-5  # of the power that is drawn: below lies what the window leaks
 

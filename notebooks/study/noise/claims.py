@@ -8,7 +8,8 @@ import pandas as pd
 
 from study.claims import OURS, ROUNDED, Claim, Evidence, Finding, each_set
 from study.metrics import TIE
-from study.noise.plan import FILTER, FILTERS, LABELS, START, TEXTURES
+from study.noise.names import LABELS, TEXTURES
+from study.noise.plan import FILTER, FILTERS, START
 from study.tables import with_interval
 
 T1, T2, T3, T4 = (

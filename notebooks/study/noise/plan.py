@@ -35,14 +35,3 @@ def network_settings(settings: dict, noise: str) -> dict:
         "unet": {"width": options["width"]},
         "training": {**{key: options[key] for key in ("steps", "batch", "lr")}, "corruption": 0, "dirt": 0},
     })  # fmt: skip
-
-
-LABELS = {
-    "gaussian": "Gaussian", "simplex": "simplex", "mixture": "Gaussian mixture",
-    "raw": "control: image's mean", "untrained": "control: untrained",
-}  # fmt: skip
-
-TEXTURES = ["carpet", "grid", "leather", "tile", "wood"]
-AVERAGES = ["average of textures", "average"]
-METRICS = ("pixel_auroc", "pixel_ap")  # of Table 2
-RADARS = {"radar": "Gaussian", "radar-simplex": "simplex", "radar-mixture": "Gaussian mixture"}

@@ -14,7 +14,8 @@ from scipy.stats import spearmanr
 from radarlib.noise import make_noise
 from radarlib.patches import PatchSampler
 from study.metrics import interval
-from study.noise.plan import FILTER, LABELS
+from study.noise.names import LABELS
+from study.noise.plan import FILTER
 from study.noise.tables import CHAPTER, detected
 from study.session import Session
 

@@ -17,18 +17,8 @@ from study.evaluate import NO_MASK, auroc_row, pixel_rows
 from study.examples import Example, examples
 from study.kept import taken_apart
 from study.metrics import TIE
-from study.noise.plan import (
-    AVERAGES,
-    BACK,
-    CONTROLS,
-    FILTER,
-    JOB,
-    LABELS,
-    METRICS,
-    RADARS,
-    START,
-    TEXTURES,
-)
+from study.noise.names import AVERAGES, LABELS, METRICS, RADARS, TEXTURES
+from study.noise.plan import BACK, CONTROLS, FILTER, JOB, START
 from study.session import STAND_INS, Session
 from study.tables import PRINTED, beside, wide
 

@@ -84,7 +84,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     plan = variants(settings, {name: denoiser.patch for name, denoiser in models.items()})
     batch, rows = settings["compute"]["inference_batch"], []
     images = list(_images(data, settings, seed))
-    for name, kind, image in progress(images, desc=label, unit="image"):
+    for name, kind, image in progress(images, desc=f"{label}: ablation", unit="image"):
         maps: dict[tuple, np.ndarray] = {}
         for variant in plan:
             options = variant.options(settings)

@@ -14,7 +14,7 @@ import pandas as pd
 from radarlib.oneclass import CLASSIFIERS
 from study.claims import Claim, Evidence, Finding, per_set, untestable
 from study.methods import HIGHEST, METHODS, PAPER_METHODS
-from study.radar.plan import MEMORY, TRAINING
+from study.radar.names import MEMORY, TRAINING
 
 RECONSTRUCTION = ("ddpm", "anoddpm", "diffusionad")
 STATISTICAL = ("ba", "lf")

@@ -21,7 +21,7 @@ from radarlib.runtime import progress, seconds
 from radarlib.train import Trainer
 from radarlib.unet import UNet
 from study.methods import METHODS, Method
-from study.radar.plan import MEMORY, TRAINING
+from study.radar.names import MEMORY, TRAINING
 
 IMAGES = 5  # that every method is timed on
 STEPS = 15  # of training, to see what noise takes of one

@@ -1,4 +1,4 @@
-"""The plan of the chapter on RADAR: the job of its ablation, and names that its job, tables and claims share."""
+"""The plan of the chapter on RADAR: the job of its ablation, what it reads and leaves."""
 
 from __future__ import annotations
 
@@ -13,8 +13,5 @@ JOB = Job(
     reads=("radar", "evidence.ablation_images"),
     models=("gaussian", "patch_small", "patch_medium"),
     first=1,
+    further=1,
 )
-
-MEMORY = "memory: a whole image over a patch, activations"
-TRAINING = "training time: 100 × 100 overlapping patches over the whole image"
-"""Quantities of `radar_cost` that the paper's claims are held against."""

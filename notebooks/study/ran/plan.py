@@ -17,4 +17,3 @@ JOB = Job(
 
 SPACES = ("pixel", "feature", "both")
 ALL = "all"  # the mean over the steps
-LABELS = {"pixel": "pixels", "feature": "features", "both": "both"}

@@ -18,7 +18,8 @@ from study.evaluate import auroc_row, pixel_rows
 from study.examples import first_of_each_defect
 from study.kept import picture, restored
 from study.metrics import LEVELS
-from study.ran.plan import ALL, JOB, LABELS, SPACES
+from study.ran.names import LABELS
+from study.ran.plan import ALL, JOB, SPACES
 from study.session import Session
 from study.tables import wide
 

@@ -21,7 +21,8 @@ from study.methods import METHODS
 from study.metrics import interval, pixel_histograms, pixel_metrics, stratified_weights
 from study.session import Session
 from study.tables import beside, wide
-from study.unclean.plan import BY_LOSS, DELTAS, JOB, MAIN, NEIGHBOURS, PAPER_RUNS, SHARES, Run, Training
+from study.unclean.names import BY_LOSS, PAPER_RUNS
+from study.unclean.plan import DELTAS, JOB, MAIN, NEIGHBOURS, SHARES, Run, Training
 
 RESAMPLES = 200  # of the judged images
 
@@ -33,7 +34,6 @@ PRACTICE = {
     **{name: METHODS[name].label for name in ("ba", "lf", "rpca", "raw", "untrained")},
 }
 """Methods that meet defective training images, and their labels."""
-
 
 CHAPTER = Chapter(JOB)
 """Its seeds are those of the curves; all else is made with the first."""

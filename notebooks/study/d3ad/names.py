@@ -1,0 +1,44 @@
+"""The chapter on D3AD: how its tables and figures name things, and what they show of the paper's."""
+
+from __future__ import annotations
+
+from study.d3ad.plan import D3AD, GUIDED, NOISED, STATIC, Variant
+
+STEP = "one step on features"
+
+METHODS = {
+    D3AD.name: "D3AD",
+    Variant(guidance=GUIDED).name: "D3AD, guided",
+    "step": STEP,
+    "patchcore": "PatchCore",
+    "spade": "SPADE",
+    "padim": "PaDiM",
+    Variant(trained=False).name: "control: untrained diffusion",
+    "raw": "control: image's mean",
+}
+"""Rows of Table 1 by their names in the job's results."""
+
+POLICIES = {**{Variant(share).name: f"{share:.0%} of T_max" for share in STATIC}, D3AD.name: "dynamic"}
+
+DISTANCE = "control: the distance alone"
+
+PLAIN, SCALED_ONLY = Variant(omega=1.0, adapted=False), Variant(adapted=False)
+
+ABLATION = {
+    PLAIN.name: "noise, features as they are", SCALED_ONLY.name: "scaling, features as they are",
+    NOISED.name: "noise, adapted features", D3AD.name: "scaling, adapted features",
+}  # fmt: skip
+
+WITHOUT = {
+    "RD4AD": "trains a student of a network that needs a download",
+    "RD++": "trains a student of a network that needs a download",
+    "DRAEM": "trains on textures that need a download",
+    "SkipGANomaly": "an adversarial network, left out",
+    "SimpleNet": "trains a discriminator on features, left out",
+    "FastFlow": "a normalising flow, left out",
+    "CFA": "adapts features by metric learning, left out",
+    "DDAD": "its guidance runs here: the row D3AD, guided",
+}
+"""Why a method whose printed values are shown is not run here."""
+
+BENCHMARKS = {"d3ad_table1": "VisA", "d3ad_table2": "BTAD", "d3ad_table7": "MVTec AD"}

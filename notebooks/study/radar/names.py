@@ -1,0 +1,8 @@
+"""The chapter on RADAR: names that a job, its table and a claim share."""
+
+from __future__ import annotations
+
+MEMORY = "memory: a whole image over a patch, activations"
+
+TRAINING = "training time: 100 × 100 overlapping patches over the whole image"
+"""Quantities of `radar_cost` that the paper's claims are held against."""
