@@ -1,7 +1,9 @@
 """Who may import whom: the house's four wings, and the rooms of a chapter. Imports count at any depth of a file."""
 
+import ast
 import subprocess
 import sys
+import tomllib
 from itertools import product
 
 import pytest
@@ -49,6 +51,20 @@ def test_every_module_is_seen():
 
 def test_the_library_knows_nothing_of_the_study():
     assert not arrows(lambda a: a.startswith("radarlib"), lambda b: b.startswith("study"))
+
+
+def test_the_library_asks_for_what_it_imports_and_no_notebook_stack():
+    asked = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    known = {"cv2": "opencv-python-headless", "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+    found: set[str] = set()
+    for file in (REPOSITORY / "radarlib").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            found |= {str(name).split(".")[0] for name in names}
+    wanted = found - set(sys.stdlib_module_names) - {"radarlib"}
+    assert {(known | {"yaml": "pyyaml"}).get(name, name.replace("_", "-")) for name in wanted} <= set(asked)
+    assert not {"matplotlib", "papermill", "jupyterlab", "snakemake"} & set(asked)
 
 
 def test_the_library_does_without_its_competitors():
