@@ -60,11 +60,11 @@ def _most_impactful(part: pd.DataFrame) -> tuple[str, bool]:
 
 def _declines(part: pd.DataFrame) -> tuple[str, bool]:
     line = part[part["metric"] == "auroc"].set_index("omega")["ours"]
-    text = f"I-AUROC {line.iloc[0]:.2f} at ω = 0, {line.iloc[-1]:.2f} at ω = 1"
+    text = f"I-AUROC {line[0.0]:.2f} at ω = 0, {line[1.0]:.2f} at ω = 1"
     if line.max() == line.min():  # a rank correlation is not defined
         return text, False
-    rank = line.reset_index().corr("spearman").iloc[0, 1]
-    return f"{text}, rank correlation {rank:.2f}", bool(line.iloc[0] >= line.max() - TIE and rank < -0.5)
+    rank = line.reset_index().corr("spearman").loc["omega", "ours"]
+    return f"{text}, rank correlation {rank:.2f}", bool(line[0.0] >= line.max() - TIE and rank < -0.5)
 
 
 def _further_out(evidence: Evidence) -> Finding:

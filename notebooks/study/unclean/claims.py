@@ -64,10 +64,9 @@ def _anoddpm_worst(part: pd.DataFrame) -> tuple[str, bool]:
 
 def _ddpm_suffers(part: pd.DataFrame) -> tuple[str, bool]:
     rows = part[(part["metric"] == "auroc") & (part["method"] == "DDPM")].set_index("share")
-    clean, dirty = rows.iloc[0], rows.iloc[-1]
-    return f"AUROC {_value(clean)} clean, {_value(dirty)} at {rows.index[-1]:.0%}", bool(
-        clean["ours"] - dirty["ours"] >= GAP
-    )
+    most = rows.index.max()
+    clean, dirty = rows.loc[0.0], rows.loc[most]
+    return f"AUROC {_value(clean)} clean, {_value(dirty)} at {most:.0%}", bool(clean["ours"] - dirty["ours"] >= GAP)
 
 
 def _delta(metrics: Sequence[str], ask: Callable[[pd.DataFrame], bool]) -> Callable[[pd.DataFrame], tuple[str, bool]]:
