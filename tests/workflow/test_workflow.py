@@ -1,8 +1,11 @@
 """The workflow in the `smoke` profile, run once per session in a copy of the repository."""
 
 import json
+import os
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -149,92 +152,107 @@ def test_two_runs_are_equal_byte_for_byte(smoke, tmp_path):
         assert (again / path).read_bytes() == (smoke / path).read_bytes(), path
 
 
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
+@pytest.fixture(scope="module")
+def finished(smoke, tmp_path_factory) -> Path:
+    """The finished copy again, which may be edited for the time of a dry run."""
+    return shutil.copytree(smoke, tmp_path_factory.mktemp("finished") / "w", copy_function=shutil.copy2)
 
 
-@pytest.fixture
-def copy(smoke, tmp_path) -> Path:
-    """The finished copy again, to be changed."""
-    shutil.copytree(smoke, tmp_path / "w", copy_function=shutil.copy2)
-    return tmp_path / "w"
+@contextmanager
+def edited(path: Path, change: Callable[[str], str]) -> Iterator[None]:
+    """A file with other text; afterwards it is what it was, and as old."""
+    before, stat = path.read_text(), path.stat()
+    after = change(before)
+    assert after != before
+    try:
+        path.write_text(after)
+        yield
+    finally:
+        path.write_text(before)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def test_a_second_run_has_nothing_to_do(copy):
-    done = snakemake(copy, "smoke")
+def test_a_second_run_has_nothing_to_do(finished):
+    done = snakemake(finished, "smoke")
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
 
 
-def planned_after(copy: Path, file: str, old: str, new: str) -> dict[str, int]:
+def planned_after(where: Path, file: str, old: str, new: str) -> dict[str, int]:
     """What a dry run would do after an edit."""
-    edit(copy / file, old, new)
-    return jobs(snakemake(copy, "smoke", "-n").stdout)
+    with edited(where / file, lambda text: text.replace(old, new, 1)):
+        return jobs(snakemake(where, "smoke", "-n").stdout)
 
 
 def notebooks_of(planned: dict[str, int]) -> set[str]:
     return {name.removeprefix("notebook_") for name in planned if name.startswith("notebook_")}
 
 
-def test_an_edit_of_shared_code_reruns_what_depends_on_it(copy):
-    planned = planned_after(copy, "radarlib/map_features.py", "12 * sigma**2 + 1", "12 * sigma**2 + 2")
+def test_an_edit_of_shared_code_reruns_what_depends_on_it(finished):
+    planned = planned_after(finished, "radarlib/map_features.py", "12 * sigma**2 + 1", "12 * sigma**2 + 2")
     assert "train" not in planned and "data" not in planned
     assert planned["score"] == 26 and planned["ablation"] == 2 and planned["notebook_04_detection"] == 1
-    assert planned_after(copy, "radarlib/train.py", "(10 + self.step)", "(11 + self.step)")["train"] == 12
+    assert planned_after(finished, "radarlib/train.py", "(10 + self.step)", "(11 + self.step)")["train"] == 12
 
 
-def test_an_edit_of_a_method_reruns_that_method_alone(copy):
-    planned = planned_after(copy, "radarlib/methods/reconstruct.py", "clamp(-1, 1)", "clamp(-0.9, 0.9)")
+def test_an_edit_of_a_method_reruns_that_method_alone(finished):
+    planned = planned_after(finished, "radarlib/methods/reconstruct.py", "clamp(-1, 1)", "clamp(-0.9, 0.9)")
     assert planned["score"] == 6 and "train" not in planned  # DDPM, AnoDDPM, DiffusionAD on both sets
     assert not {"ran", "d3ad", "ablation"} & set(planned) and planned["noise"] == planned["unclean"] == 2
 
 
-def test_an_edit_of_a_statistical_method_reaches_the_job_that_finds_it_by_name(copy):
-    planned = planned_after(copy, "radarlib/methods/lowrank.py", "import numpy as np", "import numpy as np  # edited")
+def test_an_edit_of_a_statistical_method_reaches_the_job_that_finds_it_by_name(finished):
+    planned = planned_after(
+        finished, "radarlib/methods/lowrank.py", "import numpy as np", "import numpy as np  # edited"
+    )
     assert planned["score"] == 6 and planned["unclean"] == 2 and not {"train", "noise", "d3ad", "ran"} & set(planned)
 
 
-def test_an_edit_of_a_chapters_job_reruns_that_chapter_alone(copy):
-    planned = planned_after(copy, "notebooks/study/ran/job.py", "+ 1e-12", "+ 1e-11")
+def test_an_edit_of_a_chapters_job_reruns_that_chapter_alone(finished):
+    planned = planned_after(finished, "notebooks/study/ran/job.py", "+ 1e-12", "+ 1e-11")
     assert planned["ran"] == 2 and notebooks_of(planned) == {"12_ran", "00_claims"}
     assert not {"train", "score", "d3ad", "noise", "unclean", "ablation", "cost"} & set(planned)
 
 
-def test_an_edit_of_a_chapters_table_reruns_its_notebook_alone(copy):
-    planned = planned_after(copy, "notebooks/study/d3ad/tables.py", "more=1", "more=2")
+def test_an_edit_of_a_chapters_table_reruns_its_notebook_alone(finished):
+    planned = planned_after(finished, "notebooks/study/d3ad/tables.py", "more=1", "more=2")
     assert notebooks_of(planned) == {"11_d3ad", "00_claims"}
     assert set(planned) <= {"notebook_11_d3ad", "notebook_00_claims", "gallery", "smoke"}
 
 
-def test_an_edit_of_a_claim_reruns_the_ledger_alone(copy):
-    planned = planned_after(copy, "notebooks/study/ran/claims.py", "no example with a mask", "no example with masks")
+def test_an_edit_of_a_claim_reruns_the_ledger_alone(finished):
+    planned = planned_after(
+        finished, "notebooks/study/ran/claims.py", "no example with a mask", "no example with masks"
+    )
     assert notebooks_of(planned) == {"00_claims"}
 
 
-def test_a_new_method_reruns_no_job_of_another(copy):
-    planned = planned_after(copy, "notebooks/study/methods.py", "METHODS = {", "METHODS = {  # a row more\n")
+def test_a_new_method_reruns_no_job_of_another(finished):
+    planned = planned_after(finished, "notebooks/study/methods.py", "METHODS = {", "METHODS = {  # a row more\n")
     assert not {"train", "score", "d3ad", "ran", "noise", "unclean", "ablation"} & set(planned)
 
 
-def test_a_changed_parameter_reruns_what_depends_on_it(copy):
-    planned = jobs(snakemake(copy, "smoke", "-n", "--config", "decision={contamination: 0.1}").stdout)
+def test_a_changed_parameter_reruns_what_depends_on_it(finished):
+    planned = jobs(snakemake(finished, "smoke", "-n", "--config", "decision={contamination: 0.1}").stdout)
     assert "score" not in planned and "train" not in planned and planned["notebook_04_detection"] == 1
 
 
-def test_opening_and_saving_a_notebook_reruns_nothing(copy):
-    path = copy / "notebooks/04_detection.ipynb"
-    notebook = json.loads(path.read_text())
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            cell["outputs"], cell["execution_count"] = [], 99
+def test_opening_and_saving_a_notebook_reruns_nothing(finished):
+    path = finished / "notebooks/04_detection.ipynb"
     digest = notebook_digest(path)
-    path.write_text(json.dumps(notebook))
-    assert notebook_digest(path) == digest
-    assert not jobs(snakemake(copy, "smoke", "-n").stdout)
-    notebook["cells"][-1]["source"] = "1 + 1"
-    path.write_text(json.dumps(notebook))
-    assert jobs(snakemake(copy, "smoke", "-n").stdout)["notebook_04_detection"] == 1
+
+    def saved(text: str, **last: str) -> str:
+        notebook = json.loads(text)
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], 99
+        notebook["cells"][-1].update(last)
+        return json.dumps(notebook)
+
+    with edited(path, saved):
+        assert notebook_digest(path) == digest
+        assert not jobs(snakemake(finished, "smoke", "-n").stdout)
+    with edited(path, lambda text: saved(text, source="1 + 1")):
+        assert jobs(snakemake(finished, "smoke", "-n").stdout)["notebook_04_detection"] == 1
 
 
 def test_one_exhibit_by_name_needs_no_more_than_it_shows(tmp_path):
@@ -243,10 +261,10 @@ def test_one_exhibit_by_name_needs_no_more_than_it_shows(tmp_path):
     assert planned == {"data": 2, "notebook_01_data": 1}
 
 
-def test_report_is_one_offline_page(copy):
-    done = snakemake(copy, "smoke", "--report", "report.html")
+def test_report_is_one_offline_page(finished):
+    done = snakemake(finished, "smoke", "--report", "report.html")
     assert done.returncode == 0, done.stderr
-    page = (copy / "report.html").read_text()
+    page = (finished / "report.html").read_text()
     assert "radar_fig1_overview" in page and "04_detection" in page
 
 
