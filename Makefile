@@ -16,7 +16,7 @@ test: .venv/installed
 
 # While working: the unit tests alone, in under 90 s.
 quick: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not smoke" tests/radarlib tests/study tests/test_architecture.py tests/test_repository.py
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not smoke and not slow" tests/radarlib tests/study tests/test_*.py
 
 report: study
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --report report.html

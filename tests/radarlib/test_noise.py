@@ -40,11 +40,13 @@ def spectrum(fields: np.ndarray) -> np.ndarray:
     return np.array([power[radius == r].mean() for r in range(15)])
 
 
+@pytest.mark.slow
 def test_windows_have_the_marginal_of_direct_generation(windows, direct):
     levels = np.linspace(0.01, 0.99, 15)
     np.testing.assert_allclose(np.quantile(windows, levels), np.quantile(direct, levels), atol=0.15)
 
 
+@pytest.mark.slow
 def test_windows_have_the_spectrum_of_direct_generation(windows, direct):
     ours, theirs = spectrum(windows), spectrum(direct)
     np.testing.assert_allclose(ours[1:], theirs[1:], rtol=0.1)
@@ -66,6 +68,7 @@ def test_a_generator_fixes_the_noise():
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
+@pytest.mark.slow
 def test_drawing_leaves_the_threads_of_pytorch_alone(tmp_path):
     """numba shares OpenMP with PyTorch; another number of threads is another rounding, and runs would differ."""
     code = """

@@ -16,8 +16,10 @@ ROOT = Path(os.environ.get("RADARLIB_DATA", "nowhere"))
 
 
 SETS = available_sets(ROOT)
+pytestmark = pytest.mark.skipif(not SETS, reason="RADARLIB_DATA names no folder with data sets")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS or ["none"])
 def test_real_sets_are_read_as_they_come(name):
     data = read_mvtec(ROOT, name, resolve({"data": {"max_test": 30}})["data"], 28)
@@ -27,6 +29,7 @@ def test_real_sets_are_read_as_they_come(name):
         assert data.masks[i] is None or data.masks[i].shape == data.images[i].shape
 
 
+@pytest.mark.slow
 def test_a_short_training_on_real_images_leads_to_finite_scores(tmp_path):
     good = sorted((ROOT / SETS[0] / "train" / "good").iterdir())[:8]
     for path in good:

@@ -71,6 +71,7 @@ def test_a_tile_changes_inside_its_mask_only(defect, monkeypatch):
     assert np.abs(change[~mask]).max() == 0 and np.abs(change[mask]).max() > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "at_own_settings"), [("prints", 0.7), ("tiles", 0.8)])
 def test_the_raw_control_stays_below_its_bound_at_every_blur(name, at_own_settings):
     data = simulate(name, COUNTS[name], 100, 0)

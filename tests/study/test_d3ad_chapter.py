@@ -23,6 +23,7 @@ def test_every_variant_has_a_name_of_its_own_and_the_study_holds_the_tables():
     assert {(v.omega, v.adapted) for v in plan} >= {(0, True), (0, False), (1, True), (1, False)}  # Table 6
 
 
+@pytest.mark.slow
 def test_the_job_scores_every_test_image_and_sees_no_label(mvtec, settings, tmp_path):
     data = read_mvtec(mvtec, "cloth", settings["data"], 8)
     small = {

@@ -48,6 +48,7 @@ def test_networks_differ_in_their_noise_alone():
     assert FILTER == {"gaussian": 11, "simplex": 11, "mixture": 5} and START == 200  # §5.3
 
 
+@pytest.mark.slow
 def test_every_image_is_scored_by_every_noise_and_no_label_is_seen(cloth, settings, tmp_path):
     settings = merge(settings, {"noise_study": SMALL})
     job.run(cloth, {}, settings, 0, tmp_path / "a", "noise")
@@ -67,6 +68,7 @@ def test_every_image_is_scored_by_every_noise_and_no_label_is_seen(cloth, settin
     assert (tmp_path / "a/scores.csv").read_bytes() == (tmp_path / "b/scores.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_held_out_images_are_not_trained_on(cloth, settings, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
@@ -79,6 +81,7 @@ def test_held_out_images_are_not_trained_on(cloth, settings, tmp_path, monkeypat
     assert not any(np.array_equal(image, cloth.images[i]) for image in seen[0] for i in held)
 
 
+@pytest.mark.slow
 def test_a_repeated_job_keeps_the_trained_networks(cloth, settings, tmp_path, monkeypatch):
     settings = merge(settings, {"noise_study": SMALL})
     job.run(cloth, {}, settings, 0, tmp_path, "noise")
@@ -88,6 +91,7 @@ def test_a_repeated_job_keeps_the_trained_networks(cloth, settings, tmp_path, mo
     assert (tmp_path / "scores.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_raw_control_is_the_deviation_from_the_images_mean(cloth, settings, tmp_path):
     job.run(cloth, {}, merge(settings, {"noise_study": SMALL}), 0, tmp_path, "noise")
     table = pd.read_csv(tmp_path / "scores.csv").query("noise == 'raw' and filter == 1").set_index("position")["score"]

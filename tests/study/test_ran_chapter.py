@@ -28,6 +28,7 @@ def test_spaces_are_brought_to_one_scale_before_they_are_averaged():
     np.testing.assert_allclose(found["both"][:, 0, 0], [1.5, 3, 2.25])
 
 
+@pytest.mark.slow
 def test_the_job_reads_every_step_and_sees_no_label(mvtec, settings, denoiser, tmp_path):
     data = read_mvtec(mvtec, "cloth", settings["data"], 8)
     settings = merge(

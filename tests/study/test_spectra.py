@@ -1,6 +1,7 @@
 """Spectra of noises."""
 
 import numpy as np
+import pytest
 import torch
 
 from radarlib.config import resolve
@@ -24,6 +25,7 @@ def test_spectrum_of_white_noise_is_one_and_of_a_wave_a_peak():
     assert wave.argmax() == 5 and len(wave) == 15
 
 
+@pytest.mark.slow
 def test_structured_noise_has_its_power_in_the_low_wave_numbers():
     kinds = ("gaussian", "simplex", "mixture")
     low = {

@@ -15,7 +15,7 @@ from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from study.__main__ import parser
-from study.unclean import job, plan, tables
+from study.unclean import job, names, plan, tables
 from study.unclean.deal import FEWEST, UnsuitedError, deal, pixel_images
 from study.unclean.plan import SHARES, Run, Training
 
@@ -99,14 +99,14 @@ def test_clean_data_are_trained_on_once_whatever_the_dirt_would_be():
 
 def test_the_plan_holds_every_run_that_an_exhibit_shows():
     every = plan.runs()
-    names = {run.name for run in every if run.pixels}
+    kept = {run.name for run in every if run.pixels}
     assert len({run.name for run in every}) == len(every)
     for method, loss, noise in (names.PAPER_RUNS | names.RADAR_RUNS).values():
-        assert {Run(method, Training(loss, noise, share=share)).name for share in SHARES} <= names
+        assert {Run(method, Training(loss, noise, share=share)).name for share in SHARES} <= kept
     for loss in plan.LOSSES:
-        assert Run("ddpm", Training(loss, share=plan.MAIN)).name in names
+        assert Run("ddpm", Training(loss, share=plan.MAIN)).name in kept
     for loss in ("l2", *plan.ROBUST):
-        assert Run("ddpm", Training(loss, dirt="defects", share=plan.MAIN)).name in names
+        assert Run("ddpm", Training(loss, dirt="defects", share=plan.MAIN)).name in kept
     # one training after the other: a group of runs shares its training
     trainings = [run.training for run in every]
     changes = 1 + sum(a != b for a, b in itertools.pairwise(trainings))

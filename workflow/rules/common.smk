@@ -1,4 +1,4 @@
-# What the rules share: the profiles' settings, the data sets, the files that a module depends on.
+# What the rules share, and what they ask: the profiles' settings, the data sets, the files that a module depends on.
 import json
 import os
 import shlex
@@ -23,7 +23,7 @@ if workflow.scheduling_settings:
 
 PROFILE = config.get("profile", "default")
 OVERRIDES = typed({key: value for key, value in config.items() if key != "profile"})
-PASSED = ("study.methods", "study.plan")  # what a job takes from these its rule passes: a new method reruns no other
+PASSED = ("study.methods", "study.plan")  # what a job takes from these it is passed: a new method reruns no other
 JOBS = [entry.job for entry in NOTEBOOKS.values() if entry.job]
 SET, RUN = "results/{profile}/{set}", "results/{profile}/{set}/seed{seed}"
 
@@ -78,3 +78,104 @@ def given(wildcards, input):
     """The folders of the trained models that a rule's job is given."""
     files = [input.models] if isinstance(input.models, str) else input.models
     return " ".join(["--model", *(str(Path(file).parent) for file in files)]) if files else ""
+
+
+# --- data, train ---
+
+
+def image_files(wildcards):
+    """Files of a data set in MVTec AD layout; a simulated one has none."""
+    folder = data_root(ROOT) / wildcards.set
+    if wildcards.set in settings(wildcards.profile)["data"]["counts"]:
+        return []
+    return sorted(str(p) for part in ("train", "test", "ground_truth") for p in (folder / part).rglob("*.*"))
+
+
+def data_settings(wildcards):
+    """Of the training, the data depend on the size of a patch alone."""
+    values = settings(wildcards.profile)
+    return json.dumps({"data": values["data"], "training": {"patch": values["training"]["patch"]}})
+
+
+def train_settings(wildcards):
+    return sections(model_settings(settings(wildcards.profile), wildcards.model), *NETWORK, "compute")
+
+
+# --- score, cost ---
+
+
+def score_models(wildcards):
+    entry = method(wildcards.method)
+    return model_files(entry.model) if entry.trained else []
+
+
+def score_code(wildcards):
+    return code("study.radar.score", method(wildcards.method).module, without=PASSED)
+
+
+def score_settings(wildcards):
+    """What a method depends on: the network's settings unless it has none, and its own sections."""
+    entry, chosen = method(wildcards.method), settings(wildcards.profile)
+    if entry.trained:
+        chosen = model_settings(chosen, entry.model)
+    network = NETWORK if entry.trained or entry.model == "untrained" else ()
+    return sections(chosen, *network, *entry.sections, "data", "compute")
+
+
+def cost_run(profile):
+    """The set and the seed with which methods are timed."""
+    return {"profile": profile, "set": sets(profile)[0], "seed": settings(profile)["seeds"][0]}
+
+
+# --- notebooks ---
+
+
+def exhibit_files(profile, chosen=NOTEBOOKS, suffixes=None):
+    """Files of the exhibits of notebooks: of all formats, or of those among `suffixes`."""
+    return [
+        f"figures/{profile}/{name}.{suffix}"
+        for notebook in chosen
+        for name, formats in NOTEBOOKS[notebook].leaves.items()
+        for suffix in (*formats, "provenance.json")
+        if suffixes is None or suffix in suffixes
+    ]
+
+
+def exhibits(profile):
+    """Everything that a profile leaves behind: executed notebooks and exhibits."""
+    pages = [f"results/{profile}/notebooks/{notebook}.html" for notebook in NOTEBOOKS]
+    return [f"results/{profile}/gallery.html", *pages, *exhibit_files(profile)]
+
+
+def notebook_inputs(profile, notebook):
+    """Artefacts that a notebook reads."""
+    entry, values, base = NOTEBOOKS[notebook], settings(profile), f"results/{profile}"
+    files = [f"{base}/{s}/images.npz" for s in sets(profile)]
+    files += [
+        file.format(profile=profile, set=s, seed=k)
+        for s in sets(profile)
+        for k in values["seeds"]
+        for file in model_files(*entry.models)
+    ]
+    dirt = [f"{entry.dirty}@{dirty(share)}" for share in values["evidence"]["dirt"]] if entry.dirty else []
+    files += [
+        f"{base}/{s}/seed{k}/{m}/features.csv"
+        for s in sets(profile)
+        for m in (*entry.methods, *dirt)
+        for k in seeds_of(m, values)
+    ]
+    if job := entry.job:
+        chosen = told(job.sets, values, ROOT)
+        files += [f"{base}/{s}/seed{k}/{job.path(job.leaves[0])}" for s in chosen for k in job.seeds(values)]
+    if entry.cost:
+        files.append(f"{base}/cost.json")
+    if entry.ledger:
+        others = [other for other in NOTEBOOKS if other != notebook]
+        files += exhibit_files(profile, others, ("csv", TIMED))
+        files += sorted(str(file.relative_to(ROOT)) for file in (ROOT / "data/paper").glob("*.csv"))
+    return files
+
+
+def shown(formats):
+    """The file by which an exhibit is shown."""
+    return "png" if "png" in formats else "csv"

@@ -1,24 +1,6 @@
 # Data sets, read or simulated, and the denoisers that are trained on them.
 
 
-def image_files(wildcards):
-    """Files of a data set in MVTec AD layout; a simulated one has none."""
-    folder = data_root(ROOT) / wildcards.set
-    if wildcards.set in settings(wildcards.profile)["data"]["counts"]:
-        return []
-    return sorted(str(p) for part in ("train", "test", "ground_truth") for p in (folder / part).rglob("*.*"))
-
-
-def data_settings(wildcards):
-    """Of the training, the data depend on the size of a patch alone."""
-    values = settings(wildcards.profile)
-    return json.dumps({"data": values["data"], "training": {"patch": values["training"]["patch"]}})
-
-
-def train_settings(wildcards):
-    return sections(model_settings(settings(wildcards.profile), wildcards.model), *NETWORK, "compute")
-
-
 rule data:
     message: "data: {wildcards.set} ({wildcards.profile})"
     input:

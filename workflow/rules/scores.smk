@@ -1,29 +1,6 @@
 # Maps and features of a set by each method of the detection table, and what each method costs.
 
 
-def score_models(wildcards):
-    entry = method(wildcards.method)
-    return model_files(entry.model) if entry.trained else []
-
-
-def score_code(wildcards):
-    return code("study.radar.score", method(wildcards.method).module, without=PASSED)
-
-
-def score_settings(wildcards):
-    """What a method depends on: the network's settings unless it has none, and its own sections."""
-    entry, chosen = method(wildcards.method), settings(wildcards.profile)
-    if entry.trained:
-        chosen = model_settings(chosen, entry.model)
-    network = NETWORK if entry.trained or entry.model == "untrained" else ()
-    return sections(chosen, *network, *entry.sections, "data", "compute")
-
-
-def cost_run(profile):
-    """The set and the seed with which methods are timed."""
-    return {"profile": profile, "set": sets(profile)[0], "seed": settings(profile)["seeds"][0]}
-
-
 rule score:
     message: "score: {wildcards.set} by {wildcards.method}, seed {wildcards.seed} ({wildcards.profile})"
     input:

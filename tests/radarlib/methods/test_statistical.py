@@ -67,6 +67,7 @@ def test_moving_statistics_are_the_packages(reference):
     np.testing.assert_allclose(box_pierce(reference["residual_field"], 5), reference["bp_w5"], atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("statistic", "most_false"), [("ad", 2), ("bp", 3)])
 def test_detects_what_the_package_detects(reference, statistic, most_false):
     """At limit 0.05 the package flags 20 of 20 defective images and 0 (AD) or 1 (BP) of 20 normal ones."""
