@@ -16,7 +16,9 @@ sys.path[:0] = map(str, PACKAGES.values())
 
 from study.methods import METHODS
 from study.plan import Notebook
+from study.budget import plan as budget
 from study.d3ad import plan as d3ad
+from study.limit import plan as limit
 from study.noise import plan as noise
 from study.radar import plan as radar
 from study.ran import plan as ran
@@ -26,6 +28,12 @@ TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
 CHART = (*FIGURE, "column.pdf")  # at the width of one column of a page as well
 TIMED = "measured.json"  # what differs from run to run
 
+
+
+def each(formats, *names):
+    return dict.fromkeys(names, formats)
+
+
 NOTEBOOKS = {
     "01_data": Notebook(
         leaves={"radar_table1_datasets": TABLE},
@@ -33,21 +41,15 @@ NOTEBOOKS = {
     ),
     "02_diffusion": Notebook(
         models=["gaussian"],
-        leaves={
-            "radar_fig2_chain": FIGURE,
-            "radar_fig3_noise_prediction": FIGURE,
-            "radar_fig5_unet": FIGURE,
-        },
+        leaves=each(FIGURE, "radar_fig2_chain", "radar_fig3_noise_prediction", "radar_fig5_unet"),
     ),
     "03_radar": Notebook(
         models=["gaussian"],
-        methods=["radar", "raw", "untrained"],
-        leaves={
-            "radar_fig1_overview": FIGURE,
-            "radar_fig4_noise_distribution": FIGURE,
-            "radar_fig6_periodic_maps": FIGURE,
-            "radar_fig7_stochastic_maps": FIGURE,
-        },
+        methods=["radar", "radar-closed", "noiseless", "raw", "untrained"],
+        leaves=each(
+            FIGURE, "radar_fig1_overview", "radar_fig4_noise_distribution",
+            "radar_fig6_periodic_maps", "radar_fig7_stochastic_maps",
+        ),
     ),
     "04_detection": Notebook(
         methods=METHODS,
@@ -55,7 +57,7 @@ NOTEBOOKS = {
         printed=["radar_table2"],
     ),
     "06_decision": Notebook(
-        methods=["radar", "ddpm", "anoddpm", "diffusionad"],
+        methods=["radar", "radar-closed", "ddpm", "anoddpm", "diffusionad"],
         dirty="radar",  # and with each share of defective training images that the profile names
         leaves={
             "radar_fig8_contamination": CHART,
@@ -70,10 +72,7 @@ NOTEBOOKS = {
         methods=["radar", "radar-simplex", "radar-mixture"],
         leaves={
             "noise_fig1_chains": FIGURE,
-            "noise_table1_image_auroc": TABLE,
-            "noise_table2_pixel": TABLE,
-            "noise_table3_steps": TABLE,
-            "noise_table4_filter": TABLE,
+            **each(TABLE, "noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter"),
             "noise_fig2_samples": FIGURE,
             "noise_skipping": TABLE,
             "noise_radar_maps": FIGURE,
@@ -85,13 +84,9 @@ NOTEBOOKS = {
     "10_unclean_data": Notebook(
         job=unclean.JOB,
         leaves={
-            "rddpm_table1_domain": TABLE,
-            "rddpm_table2_contaminated": TABLE,
-            "rddpm_table3_delta": TABLE,
+            **each(TABLE, "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta"),
             "rddpm_fig1_reconstructions": FIGURE,
-            "rddpm_fig4_delta": CHART,
-            "rddpm_fig5_contamination": CHART,
-            "unclean_radar": CHART,
+            **each(CHART, "rddpm_fig4_delta", "rddpm_fig5_contamination", "unclean_radar"),
             "unclean_trimmed": TABLE,
             "unclean_practice": CHART,
         },
@@ -101,13 +96,9 @@ NOTEBOOKS = {
         job=d3ad.JOB,
         methods=["radar", "radar-features"],
         leaves={
-            "d3ad_table1_image_pro": TABLE,
-            "d3ad_table5_dynamic": TABLE,
-            "d3ad_table6_ablation": TABLE,
+            **each(TABLE, "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation"),
             "d3ad_table9_speed": (*TABLE, TIMED),
-            "d3ad_fig5_bins": FIGURE,
-            "d3ad_fig6_masks": FIGURE,
-            "d3ad_fig10_noising_scaling": FIGURE,
+            **each(FIGURE, "d3ad_fig5_bins", "d3ad_fig6_masks", "d3ad_fig10_noising_scaling"),
             "d3ad_fig13_omega": CHART,
             "d3ad_feature_maps": FIGURE,
         },
@@ -119,6 +110,18 @@ NOTEBOOKS = {
             "ran_table_steps_spaces": TABLE,
             "ran_fig_reconstructions": FIGURE,
             "ran_fig_gradient": FIGURE,
+        },
+    ),
+    "13_limit": Notebook(
+        job=limit.JOB,
+        methods=["radar", "radar-closed", "noiseless"],
+        leaves={**each(CHART, "limit_errors", "limit_power", "limit_gain"), "limit_maps": FIGURE},
+    ),
+    "14_training": Notebook(
+        job=budget.JOB,
+        leaves={
+            **each(CHART, "budget", "denoising_paradox", "paradox_explained"),
+            **each(TABLE, "budget_stability", "paradox_rules"),
         },
     ),
     # The ledger reads the exhibits of all the others.

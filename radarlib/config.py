@@ -92,15 +92,22 @@ def resolve(values: dict, source: str = "settings") -> dict:
     steps, start = settings["diffusion"]["steps"], settings["reconstruction"]["t_start"]
     for key, value, top in (
         ("radar.t", settings["radar"]["t"], steps),
+        ("training.t_max", settings["training"]["t_max"] or 1, steps),
         ("reconstruction.t_start", start, steps),
         ("diffusionad.t_small", settings["diffusionad"]["t_small"], steps),
         ("diffusionad.t_big", settings["diffusionad"]["t_big"], steps),
         ("reconstruction.reverse_steps", settings["reconstruction"]["reverse_steps"], start),
         ("ran.steps", settings["ran"]["steps"], start),
         ("d3ad.t_max", settings["d3ad"]["t_max"], steps),
+        ("limit.times", max(settings["limit"]["times"]), steps),
+        ("budget.times", max(settings["budget"]["times"]), steps),
+        ("budget.t_max", max(settings["budget"]["t_max"], default=1), steps),
     ):
         if value > top:
             raise UserError(f"{source}: {key}: {value} is more than the {top} steps that there are")
+    milestones = settings["budget"]["steps"]
+    if milestones != sorted(milestones):
+        raise UserError(f"{source}: budget.steps: {milestones} must ascend")
     delta, pseudo = settings["loss"]["delta"], settings["loss"]["kind"] == "pseudo_huber"
     if math.isnan(delta) or (pseudo and not 0 < delta < math.inf):
         wanted = "a positive number for the pseudo-Huber loss" if pseudo else "a number"

@@ -24,12 +24,17 @@ def sobel_map(image: np.ndarray, blur: str = "gaussian", sigma: float = 1.5) -> 
     image : (H, W) float32, a noise map or, for the control without a model, the image itself.
     blur : "gaussian" (standard deviation `sigma` px) or "uniform" (a box of the same standard deviation).
     """
-    image = np.asarray(image, np.float32)
-    if blur == "gaussian" and sigma > 0:
-        image = gaussian_filter(image, sigma)
-    elif blur == "uniform" and sigma > 0:
-        image = uniform_filter(image, max(1, round(np.sqrt(12 * sigma**2 + 1))))
+    image = blurred(np.asarray(image, np.float32), blur, sigma)
     return np.hypot(sobel(image, axis=0), sobel(image, axis=1))
+
+
+def blurred(image: np.ndarray, blur: str, sigma: float, mode: str = "reflect") -> np.ndarray:
+    """The blur before Sobel. mode : of SciPy's filters, what lies beyond the border."""
+    if sigma == 0:
+        return image
+    if blur == "gaussian":
+        return gaussian_filter(image, sigma, mode=mode)
+    return uniform_filter(image, max(1, round(np.sqrt(12 * sigma**2 + 1))), mode=mode)
 
 
 def norm_features(s: np.ndarray, window: int) -> tuple[float, float]:

@@ -52,6 +52,7 @@ class Trainer:
         self.weights, self.averages = list(self.net.parameters()), list(self.ema.parameters())
         self.sampler: Sampler = PatchSampler(images, self.options["patch"]) if isinstance(images, Sequence) else images
         self.schedule, self.noise, self.loss = start.schedule, start.noise, make_loss(settings["loss"])
+        self.t_max: int = self.options.get("t_max") or self.schedule.steps
         self.optimizer = torch.optim.Adam(self.weights, lr=self.options["lr"], fused=True)
         self.generator = torch.Generator().manual_seed(seed)
         self.losses: list[float] = []
@@ -71,7 +72,7 @@ class Trainer:
         x_0 = self.sampler.sample(n, self.generator)
         if self.options["corruption"]:
             x_0 = corrupt(x_0, self.options["corruption"], self.generator)
-        t = torch.randint(1, self.schedule.steps + 1, (n,), generator=self.generator)
+        t = torch.randint(1, self.t_max + 1, (n,), generator=self.generator)
         eps = self.noise(tuple(x_0.shape), self.generator)
         x_t = self.schedule.forward(x_0, t, eps)
         with autocast(self.device, self.dtype):

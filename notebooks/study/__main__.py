@@ -37,7 +37,7 @@ def _score(args: argparse.Namespace) -> int:
     from study.radar.score import score_set
 
     data = ImageSet.load(args.data).blind()
-    if "training" in args.settings:  # a method without a network sees clean data
+    if "dirt" in args.settings.get("training", {}):  # a method without a network sees clean data
         data = data.contaminated(args.settings["training"]["dirt"], args.seed)
     score_set(data, args.method, args.settings, args.seed, next(iter(args.model), None), args.out, args.label)
     return 0

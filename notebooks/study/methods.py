@@ -48,7 +48,7 @@ class Method:
     label : as tables and figures name it.
     function : "dotted.module:name" of `score(image, model, settings, seed) → map, features`; named, not imported, so
         that the workflow knows which modules a method depends on and reads this list without loading PyTorch.
-    sections : of the settings that are its own.
+    sections : of the settings that are its own, or single keys as "section.key".
     model : what it is given: a denoiser of MODELS by its name, an "untrained" one, what the module's
         `fit(images, settings, seed)` returns ("fit"), or nothing (None).
     random : whether its map and features depend on the seed.
@@ -82,6 +82,12 @@ class Method:
 
 METHODS = {
     "radar": Method("RADAR", "radarlib.radar:score", ("radar",), "gaussian"),
+    "radar-closed": Method(
+        "RADAR, closed form",
+        "radarlib.methods.closed_form:score",
+        ("radar", "closed_form", "diffusion", "training.patch"),
+        "fit",
+    ),
     "radar-simplex": Method("RADAR, simplex noise", "radarlib.radar:score", ("radar",), "simplex"),
     "radar-mixture": Method("RADAR, mixture noise", "radarlib.radar:score", ("radar",), "mixture"),
     "radar-features": Method(
@@ -101,7 +107,11 @@ METHODS = {
     ),
     "raw": Method("control: raw image", "radarlib.radar:score_raw", ("radar",), None, random=False),
     "untrained": Method("control: untrained network", "radarlib.radar:score", ("radar",), "untrained"),
+    "noiseless": Method("control: no noise added", "radarlib.radar:score_noiseless", ("radar",), "gaussian"),
 }
+
+EVERY_SEED = ("radar", "radar-closed", "noiseless")
+"""What is compared over trainings, and so runs with all seeds; the others run with `baseline_runs` of them."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +157,7 @@ def seeds_of(name: str, settings: dict) -> list[int]:
     """The seeds that a method scores with; one stands for all where no part of it is random."""
     if name in TOGETHER:
         name = TOGETHER[name].parts[0]
-    runs = None if name == "radar" else 1 if "@" in name else settings["baseline_runs"]
+    runs = None if name in EVERY_SEED else 1 if "@" in name else settings["baseline_runs"]
     return settings["seeds"][: runs if method(name).random else 1]
 
 

@@ -76,13 +76,7 @@ class Job:
 
     def settings(self, settings: dict, seed: int) -> dict:
         """What it depends on: all that it is told, and no more, for a job runs again when this changes."""
-        chosen: dict = {}
-        for name in (*self.reads, "data", "compute"):
-            section, _, key = name.partition(".")
-            if key:
-                chosen.setdefault(section, {})[key] = settings[section][key]
-            else:
-                chosen[section] = settings[section]
+        chosen = picked(settings, *self.reads, "data", "compute")
         if self.section:
             own = settings[self.section]
             chosen[self.section] = {key: value for key, value in own.items() if key not in ("sets", "runs")}
@@ -112,6 +106,18 @@ class Notebook:
     printed: Iterable[str] = ()
     cost: bool = False
     ledger: bool = False
+
+
+def picked(settings: dict, *names: str) -> dict:
+    """Sections of the settings, and single keys of sections as "section.key"."""
+    chosen: dict = {}
+    for name in names:
+        section, _, key = name.partition(".")
+        if key:
+            chosen.setdefault(section, {})[key] = settings[section][key]
+        else:
+            chosen[section] = settings[section]
+    return chosen
 
 
 def find_root(start: Path | None = None) -> Path:

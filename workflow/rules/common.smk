@@ -8,7 +8,7 @@ from radarlib.errors import UserError
 from radarlib.layout import data_root
 from radarlib.sources import source_files
 from study.methods import MODELS, dirty, method, model_settings, seeds_of
-from study.plan import NETWORK, notebook_digest, notebook_modules, study_sets
+from study.plan import NETWORK, notebook_digest, notebook_modules, picked, study_sets
 
 # The jobs' `python` is the one that runs Snakemake, whichever comes first in PATH; it finds `study` beside the notebooks.
 PYTHON = Path(sys.executable).parent
@@ -54,7 +54,7 @@ def sets(profile):
 
 
 def sections(chosen, *names):
-    return json.dumps({name: chosen[name] for name in names})
+    return json.dumps(picked(chosen, *names))
 
 
 def code(*modules, without=()):
@@ -93,8 +93,7 @@ def image_files(wildcards):
 
 def data_settings(wildcards):
     """Of the training, the data depend on the size of a patch alone."""
-    values = settings(wildcards.profile)
-    return json.dumps({"data": values["data"], "training": {"patch": values["training"]["patch"]}})
+    return sections(settings(wildcards.profile), "data", "training.patch")
 
 
 def train_settings(wildcards):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,18 @@ import pandas as pd
 from radarlib.datasets import ImageSet, classifier_images, drawn
 from radarlib.denoiser import Denoiser
 from radarlib.files import write_csv
-from radarlib.radar import noise_map, sobel_features
+from radarlib.methods import closed_form
+from radarlib.radar import Predictor, noise_map, sobel_features
 from radarlib.runtime import progress
 from radarlib.textures import artificial_defect
 
+CLOSED = "closed form"
 PROBES = 60  # training images that also get an artificial defect
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One value of one factor: changes to the section `radar` of the settings, and the denoiser."""
+    """One value of one factor: changes to the section `radar` of the settings, and the denoiser, or CLOSED."""
 
     factor: str
     value: str
@@ -43,6 +45,7 @@ def variants(settings: dict, patches: dict[str, int]) -> list[Variant]:
 
     return [
         *of("t", 1, 5, 20, 50),
+        *[replace(v, factor=f"t, {CLOSED}", model=CLOSED) for v in of("t", 1, 5, 20, 50)],
         *of("stride", side // 4, side // 2, side),
         *of("sigma", 0, 0.5, 1, 1.5, 2, 3),
         *of("blur", "gaussian", "uniform"),
@@ -83,6 +86,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     data = data.blind()
     plan = variants(settings, {name: denoiser.patch for name, denoiser in models.items()})
     batch, rows = settings["compute"]["inference_batch"], []
+    predictors: dict[str, Predictor] = {**models, CLOSED: closed_form.fit(data.train_images, settings, seed)}
     images = list(_images(data, settings, seed))
     for name, kind, image in progress(images, desc=f"{label}: ablation", unit="image"):
         maps: dict[tuple, np.ndarray] = {}
@@ -90,7 +94,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
             options = variant.options(settings)
             key = (variant.model, options["t"], options["stride"])
             if key not in maps:
-                maps[key] = noise_map(image, models[variant.model], options["t"], options["stride"], seed, batch)
+                maps[key] = noise_map(image, predictors[variant.model], options["t"], options["stride"], seed, batch)
             features = sobel_features(maps[key], options)[1]
             rows.append({"image": name, "kind": kind, "factor": variant.factor, "value": variant.value, **features})
     write_csv(out / "ablation.csv", pd.DataFrame(rows), 7)

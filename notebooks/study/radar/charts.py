@@ -152,7 +152,10 @@ def ablation_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
             ax.set_xticks(part.index, labels, rotation=90, fontsize=5.5)
             ax.set(xlim=(-0.6, len(part) - 0.3), ylim=(0, 1.04))
             if rows > 1 or name == sets[0]:
-                ax.set_title({"t": "$t$", "sigma": "blur σ"}.get(factor, factor), fontsize=7)
+                ax.set_title(
+                    {"t": "$t$", "t, closed form": "$t$, closed form", "sigma": "blur σ"}.get(factor, factor),
+                    fontsize=7,
+                )
         for ax in line[len(factors) :]:
             ax.set_axis_off()
         for ax in line[::columns]:

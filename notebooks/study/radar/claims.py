@@ -128,7 +128,7 @@ def _contamination(evidence: Evidence) -> Finding:
         for metric in ("accuracy", "precision", "f1"):
             part = table[(table["set"] == name) & (table["metric"] == metric)]
             wide = part.pivot_table(index="contamination", columns="method", values="ours")
-            shares.append(float((wide["radar"] > wide.drop(columns="radar").max(axis=1)).mean()))
+            shares.append(float((wide["radar"] > wide[list(RECONSTRUCTION)].max(axis=1)).mean()))
         levels = "ahead at {:.0%} (accuracy), {:.0%} (precision), {:.0%} (F1) of the levels".format(*shares)
         texts.append(f"{name}: {levels}")
         parts += [share == 1 for share in shares]

@@ -26,7 +26,7 @@ RULES = {
 }
 """How a threshold is set, for `radar_conformal`."""
 
-DIFFUSION = ("radar", "ddpm", "diffusionad", "anoddpm")
+DIFFUSION = ("radar", "ddpm", "diffusionad", "anoddpm", "radar-closed")
 CONTAMINATIONS = np.round(np.arange(0, 0.501, 0.05), 2)
 RATES = (0.05, 0.1, 0.2, 0.3)
 FEATURES = {"global": ["global"], "local": ["local"], "both": ["global", "local"]}

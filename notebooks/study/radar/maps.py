@@ -17,6 +17,11 @@ from study.radar.data import surface_kind
 from study.radar.network import normality, predicted_noise
 from study.session import Session
 
+SHOWN = {"radar": "map $S$", "radar-closed": "closed form"}
+"""Methods whose maps Figs. 6 and 7 show, and how they are named there."""
+MAPS = ("radar", "radar-closed", "noiseless", "raw", "untrained")
+"""Methods whose maps are judged beside them."""
+
 
 def feature_table(session: Session, name: str, seed: int) -> pd.DataFrame:
     """RADAR's features of every scored image with its class, "normal" or "anomalous"."""
@@ -62,15 +67,19 @@ def maps_exhibit(session: Session, kind: str, seed: int) -> tuple[Figure, pd.Dat
         return message(f"no {kind} surface in this profile"), pd.DataFrame(columns=["set", "method", "metric", "ours"])
     groups = {}
     for name in names:
-        data, maps = session.data(name), session.maps(name, "radar", seed)
+        data, maps = session.data(name), {m: session.maps(name, m, seed) for m in SHOWN}
         place = {i: k for k, i in enumerate(data.where("test"))}
-        scale = float(np.quantile(np.concatenate([m.ravel()[::7] for m in maps]).astype(np.float32), 0.999))
-        groups[name] = (
-            [
-                (data.index["defect"][i], data.images[i], data.masks[i], maps[place[i]])
-                for i in first_of_each_defect(data)
-            ],
-            scale,
-        )
-    tables = [pixel_table(session, name, method) for name in names for method in ("radar", "raw", "untrained")]
+        scales = {
+            label: float(np.quantile(np.concatenate([m.ravel()[::7] for m in maps[key]]).astype(np.float32), 0.999))
+            for key, label in SHOWN.items()
+        }
+        panels: list[pictures.Panel] = [
+            (
+                data.index["defect"][i], data.images[i], data.masks[i],
+                {label: maps[key][place[i]] for key, label in SHOWN.items()},
+            )
+            for i in first_of_each_defect(data)
+        ]  # fmt: skip
+        groups[name] = panels, scales
+    tables = [pixel_table(session, name, method) for name in names for method in MAPS]
     return pictures.maps_figure(groups), pd.concat(tables, ignore_index=True)

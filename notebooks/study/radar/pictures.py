@@ -178,31 +178,37 @@ def unet_figure(layers: pd.DataFrame, patch: int) -> Figure:
     return fig
 
 
-Panel = tuple[str, np.ndarray, np.ndarray | None, np.ndarray]
-"""Title, image, mask or None, map."""
+Panel = tuple[str, np.ndarray, np.ndarray | None, dict[str, np.ndarray]]
+"""Title, image, mask or None, maps by their labels."""
 
 
-def maps_figure(groups: dict[str, tuple[list[Panel], float]]) -> Figure:
-    """RADAR Figs. 6, 7: per set, defective images over their ground truth over the map S, on one scale per set."""
+def maps_figure(groups: dict[str, tuple[list[Panel], dict[str, float]]]) -> Figure:
+    """RADAR Figs. 6, 7: per set, defective images over their ground truth over maps, each map on one scale per set.
+
+    groups : by set its panels, and the scale of each map by its label.
+    """
     columns = max(len(panels) for panels, _ in groups.values())
+    kinds = len(next(iter(groups.values()))[1])
     cell = WIDTH / max(columns, 5)
-    fig = plt.figure(figsize=(cell * columns + 0.5, 3.2 * cell * len(groups)))
+    fig = plt.figure(figsize=(cell * columns + 0.5, (2.2 + kinds) * cell * len(groups)))
     parts = fig.subfigures(len(groups), 1, squeeze=False)[:, 0]
-    for part, (name, (panels, scale)) in zip(parts, groups.items(), strict=True):
-        axes = part.subplots(3, columns, squeeze=False)
+    for part, (name, (panels, scales)) in zip(parts, groups.items(), strict=True):
+        axes = part.subplots(2 + kinds, columns, squeeze=False)
         part.suptitle(name, fontsize=8, fontweight="bold")
         for ax in axes[:, len(panels) :].flat:
             ax.axis("off")
-        for (top, middle, bottom), (title, image, mask, s) in zip(axes.T, panels, strict=False):
+        for (top, middle, *bottom), (title, image, mask, maps) in zip(axes.T, panels, strict=False):
             show_image(top, image, title.replace("_", " "))
             if mask is None:
                 middle.text(0.5, 0.5, "no mask", ha="center", va="center", transform=middle.transAxes)
                 middle.axis("off")
             else:
                 show_image(middle, mask, vmin=0, vmax=1)
-            show_image(bottom, s.astype(float), cmap=HEAT, vmin=0, vmax=scale)
-        for ax, label in zip(axes[:, 0], ("image", "ground truth", "map $S$"), strict=True):
+            for ax, (label, s) in zip(bottom, maps.items(), strict=True):
+                show_image(ax, s.astype(float), cmap=HEAT, vmin=0, vmax=scales[label])
+        for ax, label in zip(axes[:, 0], ("image", "ground truth", *scales), strict=True):
             ax.set_ylabel(label)
-        colours = plt.cm.ScalarMappable(plt.Normalize(0, scale), HEAT)
-        part.colorbar(colours, ax=axes[2, :], fraction=0.02, pad=0.01).ax.tick_params(labelsize=6)
+        for row, scale in zip(axes[2:], scales.values(), strict=True):
+            colours = plt.cm.ScalarMappable(plt.Normalize(0, scale), HEAT)
+            part.colorbar(colours, ax=row, fraction=0.02, pad=0.01).ax.tick_params(labelsize=6)
     return fig

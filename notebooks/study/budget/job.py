@@ -1,0 +1,177 @@
+"""Networks followed while they learn: at milestones of the training their errors on normal and on defective patches,
+and the features by which images are judged.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from radarlib.config import merge
+from radarlib.datasets import ImageSet, drawn
+from radarlib.denoiser import Denoiser
+from radarlib.files import read_json, write_csv, write_json
+from radarlib.methods import closed_form
+from radarlib.methods.closed_form import ClosedForm
+from radarlib.patches import PatchSampler
+from radarlib.runtime import progress
+from radarlib.textures import artificial_defect
+from radarlib.train import CHECKPOINT_SECONDS, Trainer
+from study.budget.plan import Variant, scored, variants
+from study.methods import METHODS
+
+HELD = 0.2  # share of the training images that no network of this chapter is trained on
+FEWEST = 4  # of them at least
+
+
+def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, out: Path, label: str) -> None:
+    """Train every variant to the last milestone; sees no label and no mask of a test image.
+
+    A part of the normal training images is held out. On it errors are measured, and artificial defects are put on it:
+    from these alone a rule may choose. Leaves in `out`: `errors.csv` (t_max, width, images, noise, steps, predictor, t,
+    where: "normal" or "defect", error, apart: the mean squared distance from the closed form's answer) and
+    `features.csv` (…, steps, method, image, kind: train, held, artificial or test, features). What is finished of an
+    interrupted run is in `work/`, and is not done again.
+    """
+    data, options = data.blind(), settings["budget"]
+    train, held = held_out(data, seed)
+    probes = [artificial_defect(data.images[held[k % len(held)]], np.random.default_rng([seed, k]))
+              for k in range(options["probes"])]  # fmt: skip
+    draw = settings["data"]["seed"]
+    judged = {
+        "train": [(data.index["image"][i], data.images[i]) for i in drawn(train, options["limit"], draw)],
+        "held": [(data.index["image"][i], data.images[i]) for i in held],
+        "artificial": [(f"{k}", image) for k, (image, _) in enumerate(probes)],
+        "test": [
+            (data.index["image"][i], data.images[i])
+            for i in drawn(np.array(data.where("test")), options["limit"], draw)
+        ],
+    }
+    patches = drawn_patches(
+        [data.images[i] for i in held], probes, settings["training"]["patch"], options["patches"], seed
+    )
+    closed = closed_form.fit([data.images[i] for i in train], settings, seed)
+    errors, features = [], []
+    for variant in variants(settings):
+        chosen = train[: variant.images] if variant.images else train
+        own = merge(settings, {"unet": {"width": variant.width}, "noise": {"kind": variant.noise},
+                               "training": {"t_max": variant.t_max, "steps": options["steps"][-1]}})  # fmt: skip
+        follower = Follower([data.images[i] for i in chosen], own, seed, out / "work" / variant.key)
+        for steps in options["steps"]:
+            name = f"{label}: {variant.key}"
+            found = follower.kept(steps) or follower.keep(
+                steps,
+                measure(follower.at(steps, name), closed, variant, patches, judged, own, seed, f"{name}, {steps}"),
+            )
+            keys = {"t_max": variant.t_max, "width": variant.width, "images": variant.images, "noise": variant.noise}
+            keys["steps"] = steps
+            errors += [{**keys, **row} for row in found["errors"]]
+            features += [{**keys, **row} for row in found["features"]]
+    write_csv(out / "errors.csv", pd.DataFrame(errors), 7)
+    write_csv(out / "features.csv", pd.DataFrame(features), 7)
+
+
+def held_out(data: ImageSet, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of training images to train on, in a random order, and of those that are held out."""
+    mixed = np.random.default_rng(seed).permutation(data.where("train"))
+    n = min(max(FEWEST, round(HELD * len(mixed))), len(mixed) // 2)
+    return mixed[n:], np.sort(mixed[:n])
+
+
+Patches = dict[str, tuple[torch.Tensor, torch.Tensor]]
+"""By "normal" and "defect": patches (N, 1, p, p), and where on them errors count, of the same shape, bool."""
+
+
+def drawn_patches(
+    normal: list[np.ndarray], probes: list[tuple[np.ndarray, np.ndarray]], patch: int, n: int, seed: int
+) -> Patches:
+    """n patches of held-out images, and one around a pixel of each probe's defect, of which the defect alone counts."""
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    x_0 = PatchSampler(normal, patch).sample(n, generator)
+    crops = []
+    for image, mask in probes:
+        r, c = rng.choice(np.argwhere(mask))
+        r, c = (int(np.clip(at - patch // 2, 0, side - patch)) for at, side in zip((r, c), image.shape, strict=True))
+        crops.append(np.stack([image[r : r + patch, c : c + patch], mask[r : r + patch, c : c + patch]]))
+    both = torch.from_numpy(np.stack(crops).astype(np.float32))
+    return {"normal": (x_0, torch.ones_like(x_0, dtype=torch.bool)), "defect": (both[:, :1], both[:, 1:] > 0)}
+
+
+def measure(
+    denoiser: Denoiser,
+    closed: ClosedForm,
+    variant: Variant,
+    patches: Patches,
+    judged: dict[str, list[tuple[str, np.ndarray]]],
+    settings: dict,
+    seed: int,
+    label: str,
+) -> dict[str, list[dict]]:
+    """Errors of a network beside those of the closed form, on the same noise, and the features of all images."""
+    errors, features = [], []
+    gaussian = variant.noise == "gaussian"  # what the closed form is made for
+    for where, (x_0, counts) in patches.items():
+        eps = denoiser.noise(tuple(x_0.shape), torch.Generator().manual_seed(seed))
+        for t in (t for t in settings["budget"]["times"] if t <= variant.t_max):
+            x_t = denoiser.schedule.forward(x_0, torch.full((len(x_0),), t), eps).to(denoiser.device)
+            ours = denoiser.eps(x_t, t).cpu()
+            best = closed.eps(x_t, t).cpu() if gaussian else torch.full_like(ours, torch.nan)
+            pairs = {"error": (ours, eps), "closed": (best, eps), "apart": (ours, best)}
+            found = {key: float((a - b)[counts].square().mean()) for key, (a, b) in pairs.items()}
+            errors.append({"t": t, "where": where, **found})
+    chosen = scored(variant, settings)
+    with progress(total=len(chosen) * sum(map(len, judged.values())), desc=label, unit="image") as bar:
+        for method in chosen:
+            score = METHODS[method].load()
+            for kind, images in judged.items():
+                for name, image in images:
+                    found = score(image, denoiser, settings, seed)[1]
+                    features.append({"method": method, "image": name, "kind": kind, **found})
+                    bar.update()
+    return {"errors": errors, "features": features}
+
+
+class Follower:
+    """A training that stops at milestones. What was found at each is kept beside its checkpoint, so that a run that was
+    killed goes on.
+    """
+
+    def __init__(self, images: list[np.ndarray], settings: dict, seed: int, folder: Path):
+        device = settings["compute"]["device"]
+        self.trainer, self.folder = Trainer(images, settings, seed, device), folder
+        self.settings, self.device, self.resumed = settings, device, False
+
+    def _file(self, steps: int) -> Path:
+        return self.folder / f"{steps}.json"
+
+    def kept(self, steps: int) -> dict | None:
+        """What was found at a milestone by a training of the same identity; None if it has to be done."""
+        file = self._file(steps)
+        found = read_json(file) if file.is_file() else {}
+        return found if found.get("identity") == self.trainer.identity else None
+
+    def keep(self, steps: int, found: dict) -> dict:
+        write_json(self._file(steps), {"identity": self.trainer.identity, **found})
+        return found
+
+    def at(self, steps: int, label: str) -> Denoiser:
+        """The network's moving average after this many steps."""
+        checkpoint = self.folder / "checkpoint.safetensors"
+        if not self.resumed:
+            self.trainer.resume(checkpoint)
+            self.resumed = True
+        saved = time.monotonic()
+        with progress(total=steps, initial=self.trainer.step, desc=label, unit="step") as bar:
+            while self.trainer.step < steps:
+                self.trainer.train_step()
+                bar.update()
+                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    self.trainer.save(checkpoint)
+                    saved = time.monotonic()
+        self.trainer.save(checkpoint)
+        return Denoiser.from_net(copy.deepcopy(self.trainer.ema), self.settings, self.device)
