@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from radarlib import train as training
+from radarlib.config import merge
 from radarlib.denoiser import Denoiser
 from radarlib.train import Trainer, train
 
@@ -80,3 +81,21 @@ def test_the_average_of_the_weights_is_what_is_kept(images, settings, tmp_path):
     assert torch.equal(kept, torch.cat([p.detach().ravel() for p in trainer.ema.parameters()]))
     last = torch.cat([p.detach().ravel() for p in trainer.net.parameters()])
     assert 0 < (kept - start).norm() < (last - start).norm()
+
+
+def test_t_is_drawn_up_to_t_max(settings, images, monkeypatch):
+    def losses(t_max: int | None) -> list[float]:
+        trainer = Trainer(images, merge(settings, {"training": {"t_max": t_max}}), 0)
+        seen = []
+        forward = trainer.net.forward
+        monkeypatch.setattr(trainer.net, "forward", lambda x, t: seen.append(int(t.max())) or forward(x, t))
+        found = [trainer.train_step() for _ in range(20)]
+        assert max(seen) <= (t_max or 1000)
+        return found
+
+    assert losses(None) == losses(1000) != losses(5)
+
+
+def test_a_model_fitted_before_t_max_was_a_parameter_is_trained_on(settings, images):
+    del settings["training"]["t_max"]
+    assert Trainer(images, settings, 0).t_max == 1000

@@ -65,11 +65,24 @@ EXHIBITS = {
             "unclean_practice",
             "noise_surfaces",
             "d3ad_fig13_omega",
+            "limit_errors",
+            "limit_power",
+            "limit_gain",
+            "budget",
+            "denoising_paradox",
+            "paradox_explained",
         ),
         CHART,
     ),
     **dict.fromkeys(
-        ("d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation", "ran_table_steps_spaces"),
+        (
+            "d3ad_table1_image_pro",
+            "d3ad_table5_dynamic",
+            "d3ad_table6_ablation",
+            "ran_table_steps_spaces",
+            "budget_stability",
+            "paradox_rules",
+        ),
         ("csv", "md", "tex"),
     ),
     "d3ad_table9_speed": ("csv", "md", "tex", "measured.json"),
@@ -81,6 +94,7 @@ EXHIBITS = {
             "d3ad_feature_maps",
             "ran_fig_reconstructions",
             "ran_fig_gradient",
+            "limit_maps",
         ),
         ("pdf", "png", "csv"),
     ),
@@ -190,21 +204,26 @@ def notebooks_of(planned: dict[str, int]) -> set[str]:
 def test_an_edit_of_shared_code_reruns_what_depends_on_it(finished):
     planned = planned_after(finished, "radarlib/map_features.py", "12 * sigma**2 + 1", "12 * sigma**2 + 2")
     assert "train" not in planned and "data" not in planned
-    assert planned["score"] == 26 and planned["ablation"] == 2 and planned["notebook_04_detection"] == 1
+    assert planned["score"] == 30 and planned["ablation"] == 2 and planned["notebook_04_detection"] == 1
     assert planned_after(finished, "radarlib/train.py", "(10 + self.step)", "(11 + self.step)")["train"] == 12
 
 
 def test_an_edit_of_a_method_reruns_that_method_alone(finished):
     planned = planned_after(finished, "radarlib/methods/reconstruct.py", "clamp(-1, 1)", "clamp(-0.9, 0.9)")
     assert planned["score"] == 6 and "train" not in planned  # DDPM, AnoDDPM, DiffusionAD on both sets
-    assert not {"ran", "d3ad", "ablation"} & set(planned) and planned["noise"] == planned["unclean"] == 2
+    assert not {"ran", "d3ad", "ablation", "limit"} & set(planned)
+    assert planned["noise"] == planned["unclean"] == planned["budget"] == 2
 
 
 def test_an_edit_of_a_statistical_method_reaches_the_job_that_finds_it_by_name(finished):
     planned = planned_after(
         finished, "radarlib/methods/lowrank.py", "import numpy as np", "import numpy as np  # edited"
     )
-    assert planned["score"] == 6 and planned["unclean"] == 2 and not {"train", "noise", "d3ad", "ran"} & set(planned)
+    assert (
+        planned["score"] == 6
+        and planned["unclean"] == 2
+        and not {"train", "noise", "d3ad", "ran", "budget"} & set(planned)
+    )
 
 
 def test_an_edit_of_a_chapters_job_reruns_that_chapter_alone(finished):
@@ -228,7 +247,7 @@ def test_an_edit_of_a_claim_reruns_the_ledger_alone(finished):
 
 def test_a_new_method_reruns_no_job_of_another(finished):
     planned = planned_after(finished, "notebooks/study/methods.py", "METHODS = {", "METHODS = {  # a row more\n")
-    assert not {"train", "score", "d3ad", "ran", "noise", "unclean", "ablation"} & set(planned)
+    assert not {"train", "score", "d3ad", "ran", "noise", "unclean", "ablation", "limit", "budget"} & set(planned)
 
 
 def test_a_changed_parameter_reruns_what_depends_on_it(finished):
@@ -305,8 +324,8 @@ def test_real_and_paper_profiles_have_a_plan(mvtec):
     # what is not random has one run; so have RADAR on unclean data (one share, in `paper` three) and two other patch
     # sizes
     for profile, trained, scores in (
-        ("real", 3 + 1 + 1 + 1 + 2, 3 + 9 + 4 + 1),
-        ("paper", 3 + 3 + 3 + 3 + 2, 3 * 10 + 4 + 3),
+        ("real", 3 + 1 + 1 + 1 + 2, 3 * 3 + 9 + 4 + 1),
+        ("paper", 3 + 3 + 3 + 3 + 2, 3 * 12 + 4 + 3),
     ):
         done = snakemake(REPOSITORY, profile, "-n", RADARLIB_DATA=str(mvtec))
         planned = jobs(done.stdout)

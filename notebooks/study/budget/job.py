@@ -22,7 +22,7 @@ from radarlib.patches import PatchSampler
 from radarlib.runtime import progress
 from radarlib.textures import artificial_defect
 from radarlib.train import CHECKPOINT_SECONDS, Trainer
-from study.budget.plan import Variant, scored, variants
+from study.budget.plan import KEYS, Variant, scored, variants
 from study.methods import METHODS
 
 HELD = 0.2  # share of the training images that no network of this chapter is trained on
@@ -72,8 +72,10 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
             keys["steps"] = steps
             errors += [{**keys, **row} for row in found["errors"]]
             features += [{**keys, **row} for row in found["features"]]
-    write_csv(out / "errors.csv", pd.DataFrame(errors), 7)
-    write_csv(out / "features.csv", pd.DataFrame(features), 7)
+    point = [*KEYS, "steps"]
+    write_csv(out / "errors.csv", pd.DataFrame(errors)[[*point, "t", "where", "error", "closed", "apart"]], 7)
+    table, known = pd.DataFrame(features), [*point, "method", "image", "kind"]
+    write_csv(out / "features.csv", table[[*known, *table.columns.difference(known)]], 7)
 
 
 def held_out(data: ImageSet, seed: int) -> tuple[np.ndarray, np.ndarray]:

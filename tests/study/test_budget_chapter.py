@@ -1,0 +1,163 @@
+"""Networks followed while they learn: which ones, what is measured, that nothing is done twice; and the rules."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from radarlib.config import merge
+from radarlib.datasets import ImageSet
+from radarlib.diffusion import Schedule
+from radarlib.methods.closed_form import ClosedForm
+from radarlib.textures import artificial_defect
+from study.budget import job, tables
+from study.budget.plan import KEYS, Variant, scored, variants
+
+
+@pytest.fixture
+def chosen(settings) -> dict:
+    own = {
+        "steps": [2, 4],
+        "t_max": [20],
+        "times": [1, 50],
+        "patches": 6,
+        "probes": 3,
+        "limit": 4,
+        "methods": ["radar"],
+    }
+    return {**settings, "budget": {**settings["budget"], **own}}
+
+
+@pytest.fixture
+def data(images) -> ImageSet:
+    index = pd.DataFrame({"image": [f"{k}" for k in range(10)], "split": ["train"] * 8 + ["test"] * 2,
+                          "defect": ["good"] * 9 + ["hole"]})  # fmt: skip
+    return ImageSet(images, index, [None] * 10)
+
+
+def test_one_thing_is_changed_at_a_time(settings):
+    own = merge(
+        settings, {"budget": {"t_max": [200, 20], "widths": [8], "images": [5], "methods": ["radar", "anoddpm"]}}
+    )
+    found = variants(own)
+    base = Variant(1000, settings["unet"]["width"])
+    assert found[0] == base and len(found) == len(set(found)) == len({v.key for v in found})
+    assert {(v.t_max, v.width, v.images, v.noise) for v in found} == {
+        (1000, 4, 0, "gaussian"), (200, 4, 0, "gaussian"), (20, 4, 0, "gaussian"), (1000, 8, 0, "gaussian"),
+        (20, 8, 0, "gaussian"), (1000, 4, 5, "gaussian"), (20, 4, 5, "gaussian"), (1000, 4, 0, "simplex"),
+    }  # fmt: skip
+
+
+def test_a_network_of_few_t_is_not_asked_to_reconstruct(settings):
+    own = merge(settings, {"budget": {"methods": ["radar", "ddpm", "anoddpm", "diffusionad"]}})
+    assert scored(Variant(1000, 4), own) == ["radar", "ddpm", "diffusionad"]
+    assert scored(Variant(20, 4), own) == scored(Variant(1000, 8), own) == ["radar"]
+    assert scored(Variant(1000, 4, noise="simplex"), own) == ["anoddpm"]
+
+
+def test_held_out_images_are_trained_on_by_no_network(data):
+    train, held = job.held_out(data, 0)
+    assert len(held) == 4 and not set(train) & set(held) and set(train) | set(held) == set(data.where("train"))
+
+
+def test_errors_on_defects_count_inside_their_masks(images):
+    probes = [artificial_defect(images[k], np.random.default_rng(k)) for k in range(5)]
+    found = job.drawn_patches(images[:2], probes, 8, 7, 0)
+    x_0, counts = found["defect"]
+    assert x_0.shape == counts.shape == (5, 1, 8, 8) and counts.flatten(1).any(1).all() and not counts.all()
+    assert found["normal"][0].shape == (7, 1, 8, 8) and found["normal"][1].all()
+
+
+def test_a_network_that_answers_as_the_closed_form_has_its_errors(chosen, images, perfect):
+    closed = ClosedForm(np.full(64, 0.25), np.zeros((64, 64)), Schedule())  # knows that x_0 is 0.25, as `perfect` does
+    level = np.full((16, 16), 0.25, np.float32)
+    patches = {"normal": (torch.full((4, 1, 8, 8), 0.25), torch.ones(4, 1, 8, 8, dtype=torch.bool))}
+    found = job.measure(perfect, closed, Variant(1000, 4), patches, {"test": [("a", level)]}, chosen, 0, "test")
+    assert [row["t"] for row in found["errors"]] == [1, 50]
+    assert all(max(row["error"], row["closed"], row["apart"]) < 1e-4 for row in found["errors"])
+    assert found["features"][0].keys() == {"method", "image", "kind", "global", "local"}
+    assert not job.measure(perfect, closed, Variant(20, 4), patches, {}, chosen, 0, "test")["errors"][1:]  # t = 50 > 20
+
+
+def test_a_killed_run_goes_on_and_nothing_finished_is_done_again(chosen, data, tmp_path, monkeypatch):
+    job.run(data, {}, chosen, 0, tmp_path / "whole", "test")
+    measured, measure = [], job.measure
+
+    def interrupted(*arguments):
+        if len(measured) == 3:
+            raise KeyboardInterrupt
+        measured.append(arguments[2])
+        return measure(*arguments)
+
+    monkeypatch.setattr(job, "measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        job.run(data, {}, chosen, 0, tmp_path / "killed", "test")
+    monkeypatch.setattr(job, "measure", lambda *arguments: measured.append(arguments[2]) or measure(*arguments))
+    job.run(data, {}, chosen, 0, tmp_path / "killed", "test")
+    assert len(measured) == 4  # two networks at two milestones, each once
+    for file in ("errors.csv", "features.csv"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes()
+    job.run(data, {}, merge(chosen, {"training": {"lr": 0.01}}), 0, tmp_path / "killed", "test")
+    assert len(measured) == 8  # another training is another network
+    table = pd.read_csv(tmp_path / "whole/features.csv", dtype={"image": str})
+    assert set(table["kind"]) == {"train", "held", "artificial", "test"} and set(table["t_max"]) == {1000, 20}
+
+
+def _point(t_max: int, steps: int, **values: float) -> dict:
+    values |= {"error_defect": values["error_normal"] * values["contrast"], "apart_defect": 0.1 * values["contrast"]}
+    return {"set": "cloth", "network": f"t {t_max}", **dict.fromkeys(KEYS, 0), "t_max": t_max, "width": 4,
+            "noise": "gaussian", "steps": steps, "method": "radar", **values}  # fmt: skip
+
+
+@pytest.fixture
+def curves() -> tuple[pd.DataFrame, dict]:
+    """Two networks at two milestones: the better denoiser detects worse."""
+    table = pd.DataFrame([
+        _point(1000, 1, error_normal=0.95, contrast=2.0, proxy=0.8, auroc=0.7, f1=0.6),
+        _point(1000, 2, error_normal=0.93, contrast=3.0, proxy=0.9, auroc=0.9, f1=0.8),
+        _point(20, 1, error_normal=0.92, contrast=1.5, proxy=0.85, auroc=0.6, f1=0.5),
+        _point(20, 2, error_normal=0.90, contrast=1.2, proxy=0.7, auroc=0.5, f1=0.4),
+    ])  # fmt: skip
+    rng = np.random.default_rng(0)
+    draws = {
+        (row["set"], *(row[key] for key in tables.POINT), "radar"): {
+            m: row[m] + 0.01 * rng.standard_normal(200) for m in ("auroc", "f1")
+        }
+        for row in table.to_dict("records")
+    }
+    return table, draws
+
+
+@pytest.fixture
+def session(settings) -> SimpleNamespace:
+    return SimpleNamespace(settings=settings)
+
+
+def test_rules_take_what_they_say_and_are_held_against_the_published_way(session, curves):
+    table, draws = curves
+    rules = tables.chosen(session, table, draws).set_index("rule")
+    assert (
+        rules.loc["published", ["t_max", "steps"]].tolist() == [1000, 2] and rules.loc["published", "auroc_gain"] == 0
+    )
+    assert rules.loc["error", ["t_max", "steps"]].tolist() == [20, 2]
+    assert rules.loc["artificial", ["t_max", "steps"]].tolist() == [1000, 2]
+    assert rules.loc["error", "auroc_gain"] == pytest.approx(-0.4) and rules.loc["error", "auroc_high"] < 0
+    assert (rules["best_auroc"] == 0.9).all()
+    lines = tables.findings(rules.reset_index())
+    assert "AUROC ahead on 0, behind on 1" in lines[0] and len(lines) == 3
+
+
+def test_the_last_doubling_and_what_explains(session, curves):
+    table, draws = curves
+    change = tables.last_doubling(session, table, draws).set_index("metric")
+    assert change.loc["auroc", "change"] == pytest.approx(0.2) and change.loc["auroc", "low"] > 0.1
+    found = tables.explained(table).set_index(["metric", "explained_by"])["spearman"]
+    assert found["auroc", "contrast"] == pytest.approx(1) and found["auroc", "proxy"] < 1
+
+
+def test_networks_are_named_by_what_differs():
+    name = lambda *point: tables.variant_label(*point, (1000, 16))  # noqa: E731
+    assert name(1000, 16, 0, "gaussian") == "as published" and name(20, 8, 0, "gaussian") == "t ≤ 20, width 8"
+    assert name(1000, 16, 30, "simplex") == "30 images, simplex noise"
