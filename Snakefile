@@ -27,6 +27,8 @@ from study.unclean import plan as unclean
 TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
 CHART = (*FIGURE, "column.pdf")  # at the width of one column of a page as well
 TIMED = "measured.json"  # what differs from run to run
+DRAWS = "draws.npz"  # the figures' resamples, by which the ledger compares them
+JUDGED, CURVE = (*TABLE, DRAWS), (*CHART, DRAWS)
 
 
 
@@ -35,10 +37,7 @@ def each(formats, *names):
 
 
 NOTEBOOKS = {
-    "01_data": Notebook(
-        leaves={"radar_table1_datasets": TABLE},
-        printed=["radar_table1"],
-    ),
+    "01_data": Notebook(leaves={"radar_table1_datasets": TABLE}, printed=["radar_table1"]),
     "02_diffusion": Notebook(
         models=["gaussian"],
         leaves=each(FIGURE, "radar_fig2_chain", "radar_fig3_noise_prediction", "radar_fig5_unet"),
@@ -53,15 +52,15 @@ NOTEBOOKS = {
     ),
     "04_detection": Notebook(
         methods=METHODS,
-        leaves={"radar_table2_detection": TABLE, "radar_pixel_level": TABLE},
+        leaves=each(JUDGED, "radar_table2_detection", "radar_pixel_level"),
         printed=["radar_table2"],
     ),
     "06_decision": Notebook(
         methods=["radar", "radar-closed", "ddpm", "anoddpm", "diffusionad"],
         dirty="radar",  # and with each share of defective training images that the profile names
         leaves={
-            "radar_fig8_contamination": CHART,
-            "radar_classifiers": (*CHART, TIMED),
+            "radar_fig8_contamination": CURVE,
+            "radar_classifiers": (*CURVE, TIMED),
             "radar_conformal": CHART,
         },
     ),
@@ -72,7 +71,7 @@ NOTEBOOKS = {
         methods=["radar", "radar-simplex", "radar-mixture"],
         leaves={
             "noise_fig1_chains": FIGURE,
-            **each(TABLE, "noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter"),
+            **each(JUDGED, "noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter"),
             "noise_fig2_samples": FIGURE,
             "noise_skipping": TABLE,
             "noise_radar_maps": FIGURE,
@@ -84,9 +83,10 @@ NOTEBOOKS = {
     "10_unclean_data": Notebook(
         job=unclean.JOB,
         leaves={
-            **each(TABLE, "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta"),
+            **each(JUDGED, "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta"),
             "rddpm_fig1_reconstructions": FIGURE,
-            **each(CHART, "rddpm_fig4_delta", "rddpm_fig5_contamination", "unclean_radar"),
+            "rddpm_fig5_contamination": CURVE,
+            **each(CHART, "rddpm_fig4_delta", "unclean_radar"),
             "unclean_trimmed": TABLE,
             "unclean_practice": CHART,
         },
@@ -96,10 +96,10 @@ NOTEBOOKS = {
         job=d3ad.JOB,
         methods=["radar", "radar-features"],
         leaves={
-            **each(TABLE, "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation"),
+            **each(JUDGED, "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation"),
             "d3ad_table9_speed": (*TABLE, TIMED),
             **each(FIGURE, "d3ad_fig5_bins", "d3ad_fig6_masks", "d3ad_fig10_noising_scaling"),
-            "d3ad_fig13_omega": CHART,
+            "d3ad_fig13_omega": CURVE,
             "d3ad_feature_maps": FIGURE,
         },
         printed=["d3ad_table1", "d3ad_table2", "d3ad_table5", "d3ad_table6", "d3ad_table7", "d3ad_table9"],
@@ -107,7 +107,7 @@ NOTEBOOKS = {
     "12_ran": Notebook(
         job=ran.JOB,
         leaves={
-            "ran_table_steps_spaces": TABLE,
+            "ran_table_steps_spaces": JUDGED,
             "ran_fig_reconstructions": FIGURE,
             "ran_fig_gradient": FIGURE,
         },

@@ -51,8 +51,8 @@ class Chapter:
     def setup(self, session: Session, *facts: str) -> str:
         """How its numbers were made, for captions."""
         n, level = len(self.seeds(session)), session.settings["evidence"]["level"]
-        seeds = f"{n} seed{'s' if n > 1 else ''}"
-        return "; ".join([seeds, *facts, f"[bootstrap {level:.0%} interval over test images]"])
+        seeds, over = (f"{n} seeds", "test images and seeds") if n > 1 else ("1 seed", "test images")
+        return "; ".join([seeds, *facts, f"[bootstrap {level:.0%} interval over {over}]"])
 
 
 @cache

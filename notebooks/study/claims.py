@@ -1,47 +1,125 @@
-"""What the ledger is made of: claims of the papers, and the exhibits in `figures/<profile>/` that they are held
-against.
+"""What the ledger is made of: claims of the papers, the exhibits in `figures/<profile>/` that they are held against,
+and how far a difference must go to count.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from radarlib.errors import UserError
+from study.methods import METHODS
+from study.metrics import interval
 
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
 HOLDS, FAILS, PARTLY, UNTESTED = "holds", "fails", "partly", "cannot be tested here"
+UNDECIDED, MOVING, UNFOLLOWED = (
+    "undecided (within the interval)", "undecided (still moving)", "undecided (training not followed)",
+)  # fmt: skip
+EXPERIMENT, ITSELF = "experiment of ours", "the paper against itself"
+LEVEL = 0.95  # of the interval that must lie on one side
+NEVER, UNKNOWN, NO_NETWORK = "never", "unknown", "no network"
+LITTLE = 1e-9  # that a followed training moved a figure at least, so that 0 says "no network"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison that a claim rests on.
+
+    slack : (1 + resamples,) how far it lies on the claim's side, above 0, or off it: the value, and its resamples over
+        test images and trainings; (1,) where there is nothing to resample.
+    margin : a difference below it is none: what another seed or another processor changes.
+    moved : how far the last doubling of the training moved it; 0 without a network, None where nobody has looked.
+    """
+
+    slack: np.ndarray
+    margin: float = 0.0
+    moved: float | None = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """HOLDS or FAILS where value and interval say so and the training's last doubling does not; else what is
+        missing: UNFOLLOWED, MOVING or UNDECIDED.
+
+        It holds where it is ahead by the margin or more, and by all of the interval; it fails where the interval has no
+        advantage that counts. Without resamples the margin alone decides.
+        """
+        value = self.slack[0]
+        if self.moved is None:
+            return UNFOLLOWED
+        if abs(value) < self.moved:
+            return MOVING
+        low, high = interval(self.slack[1:], LEVEL) if len(self.slack) > 1 else (value, value + 2 * self.margin)
+        if value >= self.margin and low >= 0:
+            return HOLDS
+        return FAILS if high < self.margin or high < 0 else UNDECIDED
+
+    @property
+    def side(self) -> bool:
+        """On which side the value lies, with or without a difference that counts."""
+        return bool(self.slack[0] >= 0)
+
+
+def exactly(holds: bool) -> Part:
+    """A comparison that is not random, of counts or of printed numbers."""
+    return Part(np.array([1.0 if holds else -1.0]))
+
+
+def all_of(parts: Iterable[Part]) -> Part:
+    """One comparison that holds where all do, in units of their margins."""
+    return _joined(list(parts), np.min)
+
+
+def any_of(parts: Iterable[Part]) -> Part:
+    return _joined(list(parts), np.max)
+
+
+def _joined(parts: Sequence[Part], which: Callable[..., np.ndarray]) -> Part:
+    scales = [part.margin or 1.0 for part in parts]
+    slacks = np.broadcast_arrays(*(part.slack / scale for part, scale in zip(parts, scales, strict=True)))
+    moved = [None if part.moved is None else part.moved / scale for part, scale in zip(parts, scales, strict=True)]
+    most = None if None in moved else max(value for value in moved if value is not None)
+    return Part(which(slacks, axis=0), float(any(part.margin for part in parts)), most)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the study finds: `ours` in words and numbers, and whether each part of the claim holds (none: not tested).
+    """What the study finds: `ours` in words and numbers, and the comparisons that the claim rests on, one a data set
+    (none: not tested).
 
     measured : times, which differ from run to run and so are shown, but stand in no CSV.
     """
 
     ours: str
-    parts: tuple[bool, ...] = ()
+    parts: tuple[Part, ...] = ()
     measured: str = ""
 
     @property
     def verdict(self) -> str:
+        """PARTLY where it holds on some sets and fails on others; where a set is undecided, why."""
         if not self.parts:
             return UNTESTED
-        return HOLDS if all(self.parts) else PARTLY if any(self.parts) else FAILS
+        found = {part.verdict for part in self.parts}
+        if {HOLDS, FAILS} <= found:
+            return PARTLY
+        return next(verdict for verdict in (UNFOLLOWED, MOVING, UNDECIDED, HOLDS, FAILS) if verdict in found)
 
 
 class Evidence:
-    """The exhibits of a profile, read when they are asked for; `used` names those that were."""
+    """The exhibits of a profile, read when they are asked for; `used` names those that were.
 
-    def __init__(self, folder: Path, paper: Path):
-        self.folder, self.paper_folder, self.used = folder, paper, set[Path]()
+    at : optimiser steps at which networks that were followed are asked, instead of after the whole training.
+    """
+
+    def __init__(self, folder: Path, paper: Path, at: int | None = None):
+        self.folder, self.paper_folder, self.used, self.at = folder, paper, set[Path](), at
 
     def _read(self, file: Path) -> Path:
         if not file.is_file():
@@ -50,7 +128,17 @@ class Evidence:
         return file
 
     def table(self, exhibit: str) -> pd.DataFrame:
-        return pd.read_csv(self._read(self.folder / f"{exhibit}.csv"))
+        """An exhibit's rows; where it has resamples, `value` holds (1 + resamples,): ours, and its resamples."""
+        table = pd.read_csv(self._read(self.folder / f"{exhibit}.csv"))
+        file = self.folder / f"{exhibit}.draws.npz"
+        if "ours" not in table:
+            return table
+        ours, off = table["ours"].to_numpy(float), np.zeros((len(table), 0))
+        if file.is_file():
+            with np.load(self._read(file)) as kept:
+                off = kept["off"].astype(float)
+        values = np.concatenate([ours[:, None], ours[:, None] + off], axis=1)
+        return table.assign(value=list(values))
 
     def printed_table(self, name: str) -> pd.DataFrame:
         """Values that a paper prints."""
@@ -71,8 +159,52 @@ class Evidence:
 
     @cached_property
     def detection(self) -> pd.Series:
-        """Table II by (set, method, metric)."""
-        return self.table("radar_table2_detection").set_index(["set", "method", "metric"])["ours"]
+        """Table II by (set, method, metric), with resamples; the networks that were followed as they were at `at`."""
+        table = self.table("radar_table2_detection").set_index(["set", "method", "metric"])["value"]
+        if self.at is None:
+            return table
+        curve = self._curve[self._curve["steps"].isin([self.at, self._curve["steps"].max()])]
+        wide = curve.pivot_table(index=["set", "method", "metric"], columns="steps", values="ours")
+        change = wide[self.at] - wide[wide.columns.max()]
+        return pd.Series([value + change.get(key, 0.0) for key, value in table.items()], table.index)
+
+    @cached_property
+    def _curve(self) -> pd.DataFrame:
+        """AUROC and F1 of followed networks by set, method, steps and metric."""
+        keys = ["set", "method", "steps"]
+        table = pd.read_csv(self._read(self.folder / "budget.csv"))
+        return table.melt(keys, ["auroc", "f1"], "metric", "ours")
+
+    @cached_property
+    def milestones(self) -> list[int]:
+        return sorted(int(v) for v in set(self._curve["steps"]))
+
+    @cached_property
+    def _changes(self) -> pd.Series:
+        table = pd.read_csv(self._read(self.folder / "budget_stability.csv"))
+        return table.set_index(["set", "method", "metric"])["change"].abs()
+
+    def moved(self, name: str, methods: Iterable[str], metric: str) -> float | None:
+        """How far the last doubling of the training moved a difference of these methods at most; None if one of them
+        has a network that was not followed.
+        """
+        found = [self._changes.get((name, m, metric)) for m in methods if METHODS[m].trained]
+        if any(value is None for value in found):
+            return None
+        return max(LITTLE, float(sum(sorted(value for value in found if value is not None)[-2:]))) if found else 0.0
+
+    @cached_property
+    def margins(self) -> pd.Series:
+        """By metric the difference that another seed or another processor makes."""
+        return pd.read_csv(self._read(self.paper_folder.parent / "wobble.csv")).set_index("metric")["margin"]
+
+    def part(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
+        """A comparison in units of a metric."""
+        return Part(np.atleast_1d(slack), float(self.margins[metric]), moved)
+
+    def no_worse(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
+        """A comparison that holds unless it is off the claim's side by a difference that counts."""
+        return Part(np.atleast_1d(slack) + float(self.margins[metric]), 0, moved)
 
     @cached_property
     def counts(self) -> pd.Series:
@@ -95,20 +227,57 @@ class Claim:
     exhibit: str
     check: Callable[[Evidence], Finding]
 
+    def kind(self, found: Finding) -> str:
+        """What was held against the claim: an experiment of ours, the paper's own numbers, or nothing."""
+        if not found.parts:
+            return UNTESTED
+        return ITSELF if not self.exhibit or self.exhibit.startswith("data/") else EXPERIMENT
 
-def gathered(answers: dict[str, tuple[str, bool]], none: str) -> Finding:
+
+def stability(claim: Claim, found: Finding, folder: Path, paper: Path, used: set[Path]) -> str:
+    """Whether the side on which a claim falls changes along the training of the networks that it rests on: NEVER, "at N
+    steps" (where it last did), UNKNOWN, or NO_NETWORK.
+    """
+    if not found.parts or all(part.moved == 0 for part in found.parts):
+        return NO_NETWORK if found.parts else ""
+    if any(part.moved is None for part in found.parts):
+        return UNKNOWN
+    now, steps = [part.side for part in found.parts], Evidence(folder, paper).milestones
+    for step in reversed(steps[:-1]):
+        before = Evidence(folder, paper, step)
+        sides = [part.side for part in claim.check(before).parts]
+        used |= before.used
+        if sides != now:
+            return f"at {steps[steps.index(step) + 1]:,} steps"
+    return NEVER
+
+
+def highest(values: Iterable[np.ndarray]) -> np.ndarray:
+    """The highest of values with their resamples, resample by resample."""
+    return np.max(np.broadcast_arrays(*values), axis=0)
+
+
+def lowest(values: Iterable[np.ndarray]) -> np.ndarray:
+    return np.min(np.broadcast_arrays(*values), axis=0)
+
+
+Answer = tuple[str, Part]
+"""What is found in words, and the comparison."""
+
+
+def gathered(answers: dict[str, Answer], none: str) -> Finding:
     """Answers by data set as one finding; the text `none` where no set was asked."""
     text = "; ".join(f"{name}: {answer}" for name, (answer, _) in answers.items())
-    return Finding(text or none, tuple(holds for _, holds in answers.values()))
+    return Finding(text or none, tuple(part for _, part in answers.values()))
 
 
-def per_set(evidence: Evidence, kind: str, ask: Callable[[str], tuple[str, bool]]) -> Finding:
+def per_set(evidence: Evidence, kind: str, ask: Callable[[str], Answer]) -> Finding:
     """The same question for every set of one kind of surface."""
     return gathered({name: ask(name) for name in evidence.sets(kind)}, f"no {kind} surface in this profile")
 
 
 def each_set(
-    exhibit: str, ask: Callable[[pd.DataFrame], tuple[str, bool]], where: str = "", none: str = "no set suits"
+    exhibit: str, ask: Callable[[Evidence, pd.DataFrame], Answer], where: str = "", none: str = "no set suits"
 ) -> Callable[[Evidence], Finding]:
     """The same question for every set of an exhibit.
 
@@ -118,9 +287,14 @@ def each_set(
     def check(evidence: Evidence) -> Finding:
         table = evidence.table(exhibit)
         groups = (table.query(where) if where else table).groupby("set", sort=False)
-        return gathered({str(name): ask(part) for name, part in groups}, none)
+        return gathered({str(name): ask(evidence, part) for name, part in groups}, none)
 
     return check
+
+
+def by(part: pd.DataFrame, *keys: str) -> pd.Series:
+    """The values of some rows, with their resamples, by the columns that name them."""
+    return part.set_index(list(keys) if len(keys) > 1 else keys[0])["value"]
 
 
 def untestable(why: str) -> Callable[[Evidence], Finding]:
@@ -128,4 +302,5 @@ def untestable(why: str) -> Callable[[Evidence], Finding]:
 
 
 def told(values: pd.Series) -> str:
-    return ", ".join(f"{name} {value:.2f}" for name, value in values.items())
+    """Names and values, of values with resamples the value."""
+    return ", ".join(f"{name} {np.atleast_1d(value)[0]:.2f}" for name, value in values.items())

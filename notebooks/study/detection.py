@@ -98,8 +98,8 @@ def detection_caption(session: Session, table: pd.DataFrame) -> str:
     )
     return (
         f"Image-level detection (RADAR Table II): mean over training seeds ({runs}) [bootstrap"
-        f" {options['evidence']['level']:.0%} interval over test images] (value printed in the paper, on its own"
-        f" images). Contamination {options['decision']['contamination']}; DDPM takes"
+        f" {options['evidence']['level']:.0%} interval over test images and seeds] (value printed in the paper, on its"
+        f" own images). Contamination {options['decision']['contamination']}; DDPM takes"
         f" {options['reconstruction']['reverse_steps']} of {options['reconstruction']['t_start']} reverse steps." + cut
     )
 

@@ -14,19 +14,22 @@ from study.metrics import (
     bootstrap_metrics,
     detection_metrics,
     interval,
+    over_runs,
     pixel_histograms,
     pixel_metrics,
     stratified_weights,
 )
 from study.session import Session
 
+KEPT = 400  # resamples of a figure that stay with it, by which the ledger compares it with others
 NO_MASK = "no defective test image has a mask"
 
 
 def metric_rows(
     session: Session, truth: np.ndarray, scores: np.ndarray, flagged: np.ndarray
 ) -> tuple[list[dict], dict[str, np.ndarray]]:
-    """A row per metric, mean over runs with its bootstrap interval over images and spread over runs; and the resamples.
+    """A row per metric, mean over runs with its bootstrap interval over images and runs and spread over runs; and the
+    resamples, of which the row's `draws` are the first.
 
     truth : (images,) bool. scores, flagged : (runs, images).
     """
@@ -36,7 +39,8 @@ def metric_rows(
     for metric in DETECTION:
         low, high = interval(drawn[metric], evidence["level"])
         ours, sd = values[metric].mean(), values[metric].std(ddof=0)
-        rows.append({"metric": metric, "ours": ours, "low": low, "high": high, "sd": sd, "seeds": len(scores)})
+        row = {"metric": metric, "ours": ours, "low": low, "high": high, "sd": sd, "seeds": len(scores)}
+        rows.append({**row, "draws": drawn[metric][:KEPT]})
     return rows, drawn
 
 
@@ -56,8 +60,8 @@ def auroc_row(session: Session, part: pd.DataFrame) -> tuple[dict, np.ndarray]:
 def pixel_rows(
     session: Session, data: ImageSet, seeds: Sequence[int], maps_of: Callable[[int], Sequence[np.ndarray]]
 ) -> list[dict]:
-    """A row per pixel-level metric of maps: mean over seeds, and its bootstrap interval over images; none without a
-    mask.
+    """A row per pixel-level metric of maps: mean over seeds, and its bootstrap interval over images and seeds; none
+    without a mask.
 
     Resamples are stratified into images with a defect and without; images without a mask are left out.
 
@@ -77,7 +81,8 @@ def pixel_rows(
     drawn = [pixel_metrics(np.tensordot(part, run, 1)) for run in runs for part in np.array_split(weights, 40)]
     for metric in PIXEL:
         ours = float(np.mean([pixel_metrics(run.sum(axis=0))[metric] for run in runs]))
-        resamples = np.concatenate([values[metric] for values in drawn]).reshape(len(runs), -1).mean(axis=0)
+        resamples = over_runs(np.concatenate([values[metric] for values in drawn]).reshape(len(runs), -1))
         low, high = interval(resamples, evidence["level"])
-        rows.append({"metric": metric, "ours": ours, "low": low, "high": high, "seeds": len(runs)})
+        row = {"metric": metric, "ours": ours, "low": low, "high": high, "seeds": len(runs)}
+        rows.append({**row, "draws": resamples[:KEPT]})
     return rows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from study.claims import Claim, Evidence
+from study.claims import Claim, Evidence, stability
 from study.d3ad import claims as d3ad
 from study.noise import claims as noise
 from study.radar import claims as radar
@@ -29,18 +29,26 @@ CLAIMS: dict[str, list[Claim]] = {
 def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
     """A row per claim with its verdict, and the files that were used.
 
-    `measured` holds the times that a verdict rests on, empty where it rests on none. folder : a profile's exhibits;
-    paper : the paper's printed tables. Raises UserError for an exhibit that is missing.
+    `kind` says what was held against the claim, `stability` whether its side changes while networks learn; `measured`
+    holds the times that a verdict rests on, empty where it rests on none. folder : a profile's exhibits; paper : the
+    paper's printed tables. Raises UserError for an exhibit that is missing.
     """
     evidence, rows = Evidence(folder, paper), []
     for source, claims in CLAIMS.items():
         for claim in claims:
             found = claim.check(evidence)
             rows.append({
-                "claim": claim.text, "where": f"{source}, {claim.where}", "paper": claim.paper, "ours": found.ours,
-                "verdict": found.verdict, "exhibit": claim.exhibit, "measured": found.measured,
+                "claim": claim.text, "where": f"{source}, {claim.where}", "kind": claim.kind(found),
+                "paper": claim.paper, "ours": found.ours, "verdict": found.verdict,
+                "stability": stability(claim, found, folder, paper, evidence.used), "exhibit": claim.exhibit,
+                "measured": found.measured,
             })  # fmt: skip
     return pd.DataFrame(rows), evidence.used
+
+
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts by kind: experiments apart from papers that are held against themselves."""
+    return pd.crosstab(table["kind"], table["verdict"]).rename_axis(columns=None).reset_index()
 
 
 def exact(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from skimage.measure import label
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
@@ -55,7 +57,7 @@ def stratified_weights(anomalous: np.ndarray, resamples: int, rng: np.random.Gen
 def bootstrap_metrics(
     anomalous: np.ndarray, scores: np.ndarray, flagged: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """`detection_metrics` on resampled test images, averaged over runs; each value (resamples,).
+    """`detection_metrics` on resampled test images, averaged over resampled runs; each value (resamples,).
 
     anomalous : (n,) bool. scores, flagged : (runs, n); a resample takes the same images from every run.
     Resamples are stratified by class, so a drawn set has as many anomalous images as the real one. Each is
@@ -74,7 +76,16 @@ def bootstrap_metrics(
         results["recall"].append(tp / n_pos)
         results["f1"].append(2 * tp / (n_pos + tp + fp))
         results["auroc"].append(np.einsum("bp,pn,bn->b", w_pos, pairs, w_neg, optimize=True) / (n_pos * n_neg))
-    return {name: np.mean(values, axis=0) for name, values in results.items()}
+    return {name: over_runs(values) for name, values in results.items()}
+
+
+def over_runs(values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """The mean over runs, drawn anew with replacement in each resample: with resampled images in `values`, a two-way
+    bootstrap over trainings and images (Owen 2007). values : (runs, resamples). What has as many runs draws the same.
+    """
+    runs, resamples = np.shape(values)
+    weights = np.random.default_rng(runs).multinomial(runs, np.full(runs, 1 / runs), resamples) / runs
+    return (weights * np.transpose(values)).sum(axis=1)
 
 
 def interval(values: np.ndarray, level: float) -> tuple[float, float]:

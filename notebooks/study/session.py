@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -15,7 +16,7 @@ from radarlib.config import load_settings
 from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
-from radarlib.files import write_bytes, write_csv, write_json
+from radarlib.files import write_bytes, write_csv, write_json, write_npz
 from radarlib.runtime import resolve_device
 from study.kept import load_maps
 from study.methods import TOGETHER, seeds_of, table_rows
@@ -115,13 +116,32 @@ class Session:
         }  # fmt: skip
         write_json(self.exhibit(f"{name}.provenance.json"), provenance(self.inputs, self.root, **facts))
 
+    def _without_draws(self, name: str, table: pd.DataFrame, keep: bool) -> pd.DataFrame:
+        """The table as CSV has it. To keep draws is to leave how far its figures' resamples lie off them as
+        `<name>.draws.npz`, a row each (0 where there are none): by these the ledger compares figures of the same
+        images.
+        """
+        if keep:
+            most = max((len(d) for d in table["draws"] if np.ndim(d)), default=0)
+            off = np.zeros((len(table), most), np.float16)
+            for row, ours, draws in zip(off, table["ours"], table["draws"], strict=True):
+                if np.ndim(draws):
+                    row[:] = draws - ours
+            write_npz(self.exhibit(f"{name}.draws.npz"), off=off)
+        return table.drop(columns="draws", errors="ignore")
+
     def exhibit(self, filename: str) -> Path:
         return self.root / "figures" / self.profile / filename
 
-    def save_table(self, name: str, table: pd.DataFrame, shown: pd.DataFrame, caption: str) -> None:
+    def save_table(
+        self, name: str, table: pd.DataFrame, shown: pd.DataFrame, caption: str, draws: bool = False
+    ) -> None:
         """Leave a table as CSV (`table`, exact to six decimals) and, as people read it (`shown`), Markdown and
         LaTeX.
+
+        draws : whether to leave its figures' resamples as well, for the ledger.
         """
+        table = self._without_draws(name, table, draws)
         if mark := self.settings["watermark"]:
             table, caption = table.assign(note=mark), f"{caption} ({mark.upper()})"
         write_csv(self.exhibit(f"{name}.csv"), table, 6)
@@ -138,12 +158,20 @@ class Session:
         )
 
     def save_figure(
-        self, name: str, figure: Figure, numbers: pd.DataFrame, caption: str, column: Figure | None = None
+        self,
+        name: str,
+        figure: Figure,
+        numbers: pd.DataFrame,
+        caption: str,
+        column: Figure | None = None,
+        draws: bool = False,
     ) -> None:
         """Leave a figure as PDF and PNG, and the numbers behind it as CSV.
 
-        column : the same figure at the width of one column of a page, left as `<name>.column.pdf`.
+        column : the same figure at the width of one column of a page, left as `<name>.column.pdf`. draws : whether to
+        leave the numbers' resamples as well, for the ledger.
         """
+        numbers = self._without_draws(name, numbers, draws)
         if mark := self.settings["watermark"]:
             numbers, caption = numbers.assign(note=mark), f"{caption} ({mark.upper()})"
         self._draw(figure, f"{name}.pdf", f"{name}.png")

@@ -170,8 +170,8 @@ def notebook_inputs(profile, notebook):
         files.append(f"{base}/cost.json")
     if entry.ledger:
         others = [other for other in NOTEBOOKS if other != notebook]
-        files += exhibit_files(profile, others, ("csv", TIMED))
-        files += sorted(str(file.relative_to(ROOT)) for file in (ROOT / "data/paper").glob("*.csv"))
+        files += exhibit_files(profile, others, ("csv", TIMED, DRAWS))
+        files += ["data/wobble.csv", *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "data/paper").glob("*.csv"))]
     return files
 
 

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from study.claims import OURS, ROUNDED, Claim, Evidence, Finding, each_set, told, untestable
+from study.claims import (
+    OURS,
+    ROUNDED,
+    Answer,
+    Claim,
+    Evidence,
+    Finding,
+    Part,
+    all_of,
+    by,
+    each_set,
+    exactly,
+    highest,
+    lowest,
+    told,
+    untestable,
+)
 from study.d3ad.names import ABLATION, DISTANCE, PLAIN, POLICIES, SCALED_ONLY
 from study.d3ad.plan import D3AD, NOISED
-from study.metrics import TIE
 from study.tables import with_interval
 
 T1, T5, T6, T9 = ("d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation", "d3ad_table9_speed")
@@ -21,50 +37,57 @@ DYNAMIC = POLICIES[D3AD.name]
 FEATURES = ("PatchCore", "SPADE", "PaDiM")
 
 
-def _wide(part: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Values by `key` and metric."""
-    return part.pivot_table(index=key, columns="metric", values="ours", sort=False)
+NOT_FOLLOWED = None
+"""How far longer training moves these networks: they were not followed."""
 
 
-def _best_dynamic(metric: str) -> Callable[[pd.DataFrame], tuple[str, bool]]:
-    def ask(part: pd.DataFrame) -> tuple[str, bool]:
-        values = _wide(part, "policy")[metric].dropna()
+def _values(part: pd.DataFrame, key: str, metric: str) -> pd.Series:
+    return by(part[part["metric"] == metric], key)
+
+
+def _best_dynamic(metric: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
+    def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
+        values = _values(part, "policy", metric)
         fixed = values.drop([DYNAMIC, DISTANCE], errors="ignore")
-        return told(values), bool(values[DYNAMIC] > fixed.max() + TIE)
+        return told(values), evidence.part(values[DYNAMIC] - highest(fixed), metric, NOT_FOLLOWED)
 
     return ask
 
 
-def _pro_hardly_differs(part: pd.DataFrame) -> tuple[str, bool]:
-    values = _wide(part, "policy")["pro"]
-    return told(values), bool(values.max() - values.min() <= 0.01)
+def _pro_hardly_differs(_: Evidence, part: pd.DataFrame) -> Answer:
+    values = _values(part, "policy", "pro")
+    return told(values), Part(0.01 - (highest(values) - lowest(values)), 0, NOT_FOLLOWED)
 
 
-def _gain(better: str, worse: str) -> Callable[[pd.DataFrame], tuple[str, bool]]:
+def _gain(better: str, worse: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
     """Whether a variant beats another in I-AUROC and PRO."""
 
-    def ask(part: pd.DataFrame) -> tuple[str, bool]:
-        gains = _wide(part, "variant").loc[ABLATION[better]] - _wide(part, "variant").loc[ABLATION[worse]]
-        gains = gains.reindex(["auroc", "pro"]).dropna()
-        return ", ".join(f"{m.upper()} {g:+.3f}" for m, g in gains.items()), bool((gains > TIE).all())
+    def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
+        gains = {}
+        for metric in ("auroc", "pro"):
+            values = _values(part, "variant", metric)
+            if len(values):
+                gains[metric] = values[ABLATION[better]] - values[ABLATION[worse]]
+        text = ", ".join(f"{m.upper()} {g[0]:+.3f}" for m, g in gains.items())
+        return text, all_of(evidence.part(gain, metric, NOT_FOLLOWED) for metric, gain in gains.items())
 
     return ask
 
 
-def _most_impactful(part: pd.DataFrame) -> tuple[str, bool]:
-    values = _wide(part, "variant")["auroc"]
+def _most_impactful(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    values = _values(part, "variant", "auroc")
     scaling = values[ABLATION[SCALED_ONLY.name]] - values[ABLATION[PLAIN.name]]
     adaptation = values[ABLATION[NOISED.name]] - values[ABLATION[PLAIN.name]]
-    return f"I-AUROC: scaling {scaling:+.3f}, adaptation {adaptation:+.3f}", bool(scaling > adaptation)
+    text = f"I-AUROC: scaling {scaling[0]:+.3f}, adaptation {adaptation[0]:+.3f}"
+    return text, evidence.part(scaling - adaptation, "auroc", NOT_FOLLOWED)
 
 
-def _declines(part: pd.DataFrame) -> tuple[str, bool]:
-    line = part[part["metric"] == "auroc"].set_index("omega")["ours"]
-    text = f"I-AUROC {line[0.0]:.2f} at ω = 0, {line[1.0]:.2f} at ω = 1"
-    if line.max() == line.min():  # a rank correlation is not defined
-        return text, False
-    rank = line.reset_index().corr("spearman").loc["omega", "ours"]
-    return f"{text}, rank correlation {rank:.2f}", bool(line[0.0] >= line.max() - TIE and rank < -0.5)
+def _declines(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    """Whether ω = 0 is no worse than any other, and better than ω = 1."""
+    line = _values(part, "omega", "auroc")
+    text = f"I-AUROC {line[0.0][0]:.2f} at ω = 0, {line[1.0][0]:.2f} at ω = 1"
+    best = evidence.no_worse(line[0.0] - highest(line.drop(0.0)), "auroc", NOT_FOLLOWED)
+    return text, all_of([best, evidence.part(line[0.0] - line[1.0], "auroc", NOT_FOLLOWED)])
 
 
 def _further_out(evidence: Evidence) -> Finding:
@@ -75,28 +98,28 @@ def _further_out(evidence: Evidence) -> Finding:
             some = part[part["images"].isin(["training", kind])]
             values[kind] = roc_auc_score(some["images"] == kind, some["distance"])
         texts.append(f"{name}: " + ", ".join(f"{kind} {value:.2f}" for kind, value in values.items()))
-        parts.append(values["test, defective"] > 0.6)
+        parts.append(evidence.part(np.array([values["test, defective"] - 0.5]), "auroc", 0.0))
     return Finding("further out than training images with probability: " + "; ".join(texts), tuple(parts))
 
 
-def _segments_best(part: pd.DataFrame) -> tuple[str, bool]:
-    values = _wide(part, "method").loc[["D3AD", *FEATURES]]
-    if "pro" not in values:
-        return "no masks", False
-    return "PRO " + told(values["pro"]), bool(values["pro"]["D3AD"] > values["pro"].drop("D3AD").max() + TIE)
+def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    values = by(part, "method")[["D3AD", *FEATURES]]
+    slack = values["D3AD"] - highest(values[list(FEATURES)])
+    return "PRO " + told(values), evidence.part(slack, "pro", NOT_FOLLOWED)
 
 
-def _detects_like(part: pd.DataFrame) -> tuple[str, bool]:
+def _detects_like(evidence: Evidence, part: pd.DataFrame) -> Answer:
     rows = part[part["metric"] == "auroc"].set_index("method").loc[["D3AD", *FEATURES]]
     cells = ", ".join(f"{m} {with_interval(*rows.loc[m, ['ours', 'low', 'high']])}" for m in rows.index)
-    return "I-AUROC " + cells, bool(rows.loc["D3AD", "high"] >= rows.loc[list(FEATURES), "ours"].max())
+    slack = rows["value"]["D3AD"] - highest(rows["value"][list(FEATURES)])
+    return "I-AUROC " + cells, evidence.no_worse(slack, "auroc", NOT_FOLLOWED)
 
 
 def _slower(evidence: Evidence) -> Finding:
     times = evidence.measured(T9)["seconds"].pivot_table(index="method", columns="set", values="seconds")
     ratio = times.loc["D3AD"] / times.loc["PatchCore"]
     text = ", ".join(f"{name} {value:.1f}" for name, value in ratio.items())
-    return Finding("D3AD's time over PatchCore's", tuple(bool(r > 1) for r in ratio), f": {text}")
+    return Finding("D3AD's time over PatchCore's", tuple(exactly(r > 1) for r in ratio), f": {text}")
 
 
 def _printed(evidence: Evidence, table: int, metric: str, rows: str = "set == set") -> pd.DataFrame:
@@ -111,7 +134,7 @@ def _excels(evidence: Evidence) -> Finding:
         values = _printed(evidence, 1, metric, "set != 'average'")
         counts[metric] = int((values["D3AD"] >= values.max(axis=1) - POINT).sum())
     text = f"its Table 1: highest PRO in {counts['pro']} of 12 classes, highest I-AUROC in {counts['auroc']}"
-    return Finding(text, (counts["pro"] == 8, counts["auroc"] == 3))
+    return Finding(text, (exactly(counts["pro"] == 8), exactly(counts["auroc"] == 3)))
 
 
 def _margin(table: int, metric: str, stated: float) -> Callable[[Evidence], Finding]:
@@ -120,7 +143,7 @@ def _margin(table: int, metric: str, stated: float) -> Callable[[Evidence], Find
     def check(evidence: Evidence) -> Finding:
         values = _printed(evidence, table, metric, "method != 'DDAD'").loc["average"]
         margin = 100 * (values["D3AD"] - values.drop("D3AD").max())
-        return Finding(f"its Table {table}: ahead by {margin:.1f} points", (abs(margin - stated) < 0.051,))
+        return Finding(f"its Table {table}: ahead by {margin:.1f} points", (exactly(abs(margin - stated) < 0.051),))
 
     return check
 
@@ -132,7 +155,8 @@ def _against_draem(evidence: Evidence) -> Finding:
     }
     stated = {"pixel_auroc": 0.1, "pro": 0.3, "auroc": -0.8}
     text = ", ".join(f"{metric} {value:+.1f}" for metric, value in gaps.items())
-    return Finding(f"its Table 7, points above DRAEM: {text}", tuple(abs(gaps[m] - stated[m]) < 0.051 for m in stated))
+    close = tuple(exactly(abs(gaps[m] - stated[m]) < 0.051) for m in stated)
+    return Finding(f"its Table 7, points above DRAEM: {text}", close)
 
 
 def _averages(evidence: Evidence) -> Finding:
@@ -147,13 +171,14 @@ def _averages(evidence: Evidence) -> Finding:
             for method, mean in means.dropna().items():
                 if pd.isna(values.loc["average", method]):
                     continue
-                parts.append(bool(abs(values.loc["average", method] - mean) <= ROUNDED))
-                if not parts[-1]:
+                parts.append(exactly(abs(values.loc["average", method] - mean) <= ROUNDED))
+                if not parts[-1].side:
                     wrong.append(
                         f"Table {table}, {method}, {metric}: printed {values.loc['average', method]:.3f}, rows give"
                         f" {mean:.3f}"
                     )
-    return Finding(f"{sum(parts)} of {len(parts)} averages follow" + "".join(f"; {w}" for w in wrong), tuple(parts))
+    right = sum(part.side for part in parts)
+    return Finding(f"{right} of {len(parts)} averages follow" + "".join(f"; {w}" for w in wrong), tuple(parts))
 
 
 def _ddad(evidence: Evidence) -> Finding:
@@ -162,12 +187,13 @@ def _ddad(evidence: Evidence) -> Finding:
         f"its Tables 1 and 4: PRO {pro['D3AD']:.3f} against {pro['DDAD']:.3f}, but I-AUROC {auroc['D3AD']:.3f} against"
         f" {auroc['DDAD']:.3f}"
     )
-    return Finding(text, (bool(pro["D3AD"] > pro["DDAD"]),))
+    return Finding(text, (exactly(pro["D3AD"] > pro["DDAD"]),))
 
 
-def _more_than_its_distance(part: pd.DataFrame) -> tuple[str, bool]:
-    values = _wide(part, "policy")["auroc"]
-    return told(values[[DYNAMIC, DISTANCE]]), bool(values[DYNAMIC] > values[DISTANCE] + TIE)
+def _more_than_its_distance(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    values = _values(part, "policy", "auroc")
+    slack = values[DYNAMIC] - values[DISTANCE]
+    return told(values[[DYNAMIC, DISTANCE]]), evidence.part(slack, "auroc", NOT_FOLLOWED)
 
 
 CLAIMS = [

@@ -70,7 +70,7 @@ def _of_radar(session: Session) -> pd.DataFrame:
         "metric in @LEVELS"
     )
     table = table[table["set"].isin(CHAPTER.sets(session))].assign(seeds=len(session.seeds))
-    columns = ["set", "method", "metric", "ours", "low", "high", "seeds"]
+    columns = ["set", "method", "metric", "ours", "low", "high", "seeds", "draws"]
     return table.assign(method=table["method"].map(label_of))[columns]
 
 

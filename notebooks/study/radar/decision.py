@@ -36,7 +36,7 @@ FIG8 = ("accuracy", "precision", "recall", "f1")
 def _rows(session: Session, truth: np.ndarray, scores: np.ndarray, flagged: np.ndarray, **keys: object) -> list[dict]:
     """Detection metrics with intervals: scores, flagged (runs, images)."""
     found, _ = metric_rows(session, truth, scores, flagged)
-    return [{**keys, **{k: row[k] for k in ("metric", "ours", "low", "high", "seeds")}} for row in found]
+    return [{**keys, **{k: row[k] for k in ("metric", "ours", "low", "high", "seeds", "draws")}} for row in found]
 
 
 def _judged(

@@ -4,43 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
-from study.claims import Claim, each_set, told, untestable
-from study.metrics import TIE
+from study.claims import Answer, Claim, Evidence, Part, all_of, by, each_set, told, untestable
 from study.ran.plan import ALL
 
 RAN, GRADIENT = "ran_table_steps_spaces", "ran_fig_gradient"
 
 
-def _steps_help(metric: str) -> Callable[[pd.DataFrame], tuple[str, bool]]:
+FOLLOWED = ["ddpm"]
+"""RAN reads the errors of RADAR's network along DDPM's chain."""
+
+
+def _steps_help(metric: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
     """Whether the mean error of all steps is better than that of the last alone, in pixels."""
 
-    def ask(part: pd.DataFrame) -> tuple[str, bool]:
-        line = part[(part["space"] == "pixel") & (part["metric"] == metric)].set_index("step")["ours"]
+    def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
+        line = by(part[(part["space"] == "pixel") & (part["metric"] == metric)], "step")
         last = [step for step in line.index if step != ALL][-1]
-        return f"all {line[ALL]:.2f}, last {line[last]:.2f}", bool(line[ALL] > line[last] + TIE)
+        text = f"all {line[ALL][0]:.2f}, last {line[last][0]:.2f}"
+        return text, evidence.part(line[ALL] - line[last], metric, _moved(evidence, part))
 
     return ask
 
 
-def _both_spaces(part: pd.DataFrame) -> tuple[str, bool]:
-    line = part[(part["step"] == ALL) & (part["metric"] == "auroc")].set_index("space")["ours"]
-    return told(line), bool(
-        line["both"] > line[["pixel", "feature"]].max() - TIE and line["both"] > line["pixel"] + TIE
-    )
+def _moved(evidence: Evidence, part: pd.DataFrame) -> float | None:
+    return evidence.moved(str(part["set"].iloc[0]), FOLLOWED, "auroc")
 
 
-def _pixels_poor(part: pd.DataFrame) -> tuple[str, bool]:
-    line = part[(part["step"] == ALL) & (part["metric"] == "auroc")].set_index("space")["ours"]
-    return told(line[["pixel", "feature"]]), bool(line["feature"] > line["pixel"] + TIE)
+def _both_spaces(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    line, moved = by(part[(part["step"] == ALL) & (part["metric"] == "auroc")], "space"), _moved(evidence, part)
+    level = evidence.no_worse(line["both"] - line["feature"], "auroc", moved)
+    return told(line), all_of([level, evidence.part(line["both"] - line["pixel"], "auroc", moved)])
 
 
-def _keeps_the_rest(part: pd.DataFrame) -> tuple[str, bool]:
+def _pixels_poor(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    line = by(part[(part["step"] == ALL) & (part["metric"] == "auroc")], "space")
+    slack = line["feature"] - line["pixel"]
+    return told(line[["pixel", "feature"]]), evidence.part(slack, "auroc", _moved(evidence, part))
+
+
+def _keeps_the_rest(evidence: Evidence, part: pd.DataFrame) -> Answer:
     last = part[part["step"] == part["step"].max()].groupby("region")["change"].mean()
-    return f"change on defects {last['defect']:.3f}, elsewhere {last['normal']:.3f}", bool(
-        last["defect"] > 2 * last["normal"]
-    )
+    text = f"change on defects {last['defect']:.3f}, elsewhere {last['normal']:.3f}"
+    return text, Part(np.array([last["defect"] - 2 * last["normal"]]), 0, _moved(evidence, part))
 
 
 CLAIMS = [

@@ -18,7 +18,7 @@ from study.drawing import Example
 from study.evaluate import metric_rows
 from study.kept import taken_apart
 from study.methods import METHODS
-from study.metrics import interval, pixel_histograms, pixel_metrics, stratified_weights
+from study.metrics import interval, over_runs, pixel_histograms, pixel_metrics, stratified_weights
 from study.session import Session
 from study.tables import beside, wide
 from study.unclean.names import BY_LOSS, PAPER_RUNS
@@ -112,11 +112,13 @@ def judged_rows(
     for metric, each in values.items():
         if metric == "mse" and not run.startswith(("ddpm", "diffusionad")):
             continue
-        low, high = interval(np.mean(each, axis=0)[1:], judged.session.settings["evidence"]["level"])
+        drawn = over_runs([value[1:] for value in each])
+        low, high = interval(drawn, judged.session.settings["evidence"]["level"])
         whole = [value[0] for value in each]
         rows.append({
             "set": judged.name, **keys, "metric": metric, "ours": np.mean(whole), "low": low, "high": high,
             "seed_low": min(whole), "seed_high": max(whole), "seeds": len(whole), "images": len(some),
+            "draws": drawn,
         })  # fmt: skip
     return rows
 
@@ -140,7 +142,7 @@ def contamination(session: Session, chosen: dict[str, tuple[str, str, str]], con
 
 def _table(rows: list[dict], *keys: str) -> pd.DataFrame:
     """Rows of `judged_rows` as a table, which has its columns even where no image has a mask."""
-    columns = ["set", *keys, "metric", "ours", "low", "high", "seed_low", "seed_high", "seeds", "images"]
+    columns = ["set", *keys, "metric", "ours", "low", "high", "seed_low", "seed_high", "seeds", "images", "draws"]
     return pd.DataFrame(rows, columns=columns)
 
 

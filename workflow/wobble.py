@@ -1,0 +1,69 @@
+"""How far figures of merit move when nothing that matters changes: the margin below which the ledger sees no
+difference.
+
+Two folders with the exhibits of one profile, of equal settings, made on two kinds of processors: by metric the root
+mean square of the difference between two seeds of a training (`seeds`), and between the processors (`processors`), of
+all figures that are random; `margin` is the larger of both. Left in data/wobble.csv.
+
+    python workflow/wobble.py figures/default ~/elsewhere/figures/default
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]  # where the packages `radarlib` and `study` lie
+
+from radarlib.files import write_csv  # noqa: E402
+from study.unclean.claims import PIXELS  # noqa: E402
+
+METRICS = ("accuracy", "precision", "recall", "f1", "auroc", "pixel_auroc", "pixel_ap", "pro", "mse")
+VALUES = ("ours", "low", "high", "sd", "seed_low", "seed_high", "seeds", "paper", "p_highest", "images", "test_images")
+
+
+def figures(folder: Path) -> pd.DataFrame:
+    """All rows of a folder's tables that have a metric, by `exhibit` and by what names them."""
+    parts = []
+    for file in sorted(folder.glob("*.csv")):
+        table = pd.read_csv(file)
+        if {"metric", "ours"} <= set(table):
+            if file.name.startswith(("rddpm", "unclean_radar")):  # whose metrics are of pixels
+                table["metric"] = table["metric"].replace(PIXELS)
+            names = [c for c in table if c not in (*VALUES, "metric") and table[c].notna().any()]
+            key = table[names].map(str).agg(" ".join, axis=1)
+            parts.append(table.assign(exhibit=file.stem, key=key))
+    found = pd.concat(parts)
+    return found[found["metric"].isin(METRICS) & found["ours"].notna()]
+
+
+def between_seeds(table: pd.DataFrame) -> pd.Series:
+    """By metric the root mean square difference of two seeds."""
+    several = table[table["seeds"] > 1]
+    n = several["seeds"]
+    apart = np.where(
+        several["sd"].notna(), several["sd"] * np.sqrt(2 * n / (n - 1)), several["seed_high"] - several["seed_low"]
+    )
+    return _rms(several["metric"], pd.Series(apart, several.index))
+
+
+def between_processors(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:
+    keys = ["exhibit", "key", "metric"]
+    both = one.drop_duplicates(keys).merge(other.drop_duplicates(keys), on=keys)
+    return _rms(both["metric"], both["ours_x"] - both["ours_y"])
+
+
+def _rms(metric: pd.Series, apart: pd.Series) -> pd.Series:
+    """Of figures that are random: those that did not move are of methods without chance."""
+    moved = apart.notna() & (apart.abs() > 0)
+    return (apart[moved] ** 2).groupby(metric[moved]).mean() ** 0.5
+
+
+if __name__ == "__main__":
+    one, other = (figures(Path(folder)) for folder in sys.argv[1:3])
+    table = pd.DataFrame({"seeds": between_seeds(one), "processors": between_processors(one, other)}).reindex(METRICS)
+    table["margin"] = table.max(axis=1)
+    write_csv(ROOT / "data/wobble.csv", table.rename_axis("metric").reset_index(), 4)
+    print(table.round(4))
