@@ -108,7 +108,7 @@ def copy_repository(target: Path) -> Path:
     for name in names:
         source = REPOSITORY / name
         if source.is_dir():
-            keep = ("paper", "README.md") if name == "data" else None
+            keep = ("paper", "wobble.csv", "README.md") if name == "data" else None
             ignore = (
                 (lambda folder, found, keep=keep: [n for n in found if Path(folder).name == "data" and n not in keep])
                 if keep

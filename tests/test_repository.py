@@ -194,21 +194,28 @@ def test_the_ledger_stands_in_full(script):
 
 
 def test_verdicts_are_counted(script):
-    """By paper, with those that rest on measured times: as many as the ledger has rows."""
-    cells = [re.split(r" *\| *", row.strip("| ")) for row in page("figures/default/claims.md").splitlines()[4:]]
+    """Experiments by paper and papers against themselves, with those that rest on measured times: as many as the ledger
+    has rows.
+    """
+    rows = [re.split(r" *\| *", row.strip("| ")) for row in page("figures/default/claims.md").splitlines()[2:]]
+    columns, cells = rows[0], rows[2:]
+    kind, verdict = columns.index("kind"), columns.index("verdict")
     table = script["verdicts"](REPOSITORY / "figures/default/claims.csv")
     head, _, *lines = [line.strip("| ").split(" | ") for line in table.splitlines()]
-    for paper, *counts in lines:
-        mine = [row[-1] for row in cells if paper in ("all", row[1].split(", ")[0])]
-        assert list(map(int, counts)) == [*(mine.count(verdict) for verdict in head[1:-1]), len(mine)]
-    assert [line[0] for line in lines] == [*dict.fromkeys(row[1].split(", ")[0] for row in cells), "all"]
+    *papers, every, themselves, untested = lines
+    for paper, *counts in papers:
+        mine = [c[verdict].split(" (")[0] for c in cells if c[kind].startswith("exp") and c[1].startswith(paper)]
+        assert list(map(int, counts)) == [*(mine.count(name) for name in head[1:-1]), len(mine)]
+    for column in range(1, len(head)):
+        assert int(every[column]) == sum(int(line[column]) for line in papers)
+    assert int(every[-1]) + int(themselves[-1]) + int(untested[-1]) == len(cells)
 
 
 def test_a_verdict_that_is_none_is_refused(script, tmp_path):
     for suffix in ("csv", "measured.json"):
-        text = page(f"figures/default/claims.{suffix}").replace("partly", "perhaps")
+        text = page(f"figures/default/claims.{suffix}").replace("fails", "perhaps")
         (tmp_path / f"claims.{suffix}").write_text(text)
-    with pytest.raises(ValueError, match="a verdict that is none of holds, partly"):
+    with pytest.raises(ValueError, match="perhaps: a verdict that is none of holds, partly"):
         script["verdicts"](tmp_path / "claims.csv")
 
 

@@ -8,7 +8,8 @@ and what is printed in papers alone. After
 
     <!-- verdicts of figures/default/claims.csv -->
 
-stands how many claims of each paper hold. Where an exhibit is missing, as those of `figures/real` are on a new machine,
+stands how many claims of each paper hold, of those that an experiment of ours was held against; and of the papers'
+own numbers against themselves. Where an exhibit is missing, as those of `figures/real` are on a new machine,
 its table stays.
 
     python workflow/readme_tables.py
@@ -24,13 +25,15 @@ import pandas as pd
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]  # where the packages `radarlib` and `study` lie
 
-from study.claims import FAILS, HOLDS, PARTLY, UNTESTED  # noqa: E402
+from study.claims import EXPERIMENT, FAILS, HOLDS, ITSELF, MOVING, PARTLY, UNDECIDED, UNFOLLOWED, UNTESTED  # noqa: E402
 from study.methods import METHODS, TOGETHER, label_of  # noqa: E402
 from study.metrics import LEVELS  # noqa: E402
 from study.noise.names import LABELS  # noqa: E402
 from study.tables import wide  # noqa: E402
 
-VERDICTS = [HOLDS, PARTLY, FAILS, UNTESTED]
+OPEN = "undecided"
+VERDICTS = {HOLDS: HOLDS, PARTLY: PARTLY, FAILS: FAILS, **dict.fromkeys((UNDECIDED, MOVING, UNFOLLOWED), OPEN)}
+"""How verdicts are counted."""
 PAGES = ("README.md", "figures/README.md")
 MARK = re.compile(r"(<!-- (table|verdicts) of (\S+?)(?:: (.+?), (\w+) by ([\w ]+?)( with seeds)?)? -->\n)(?:\|.*\n)*")
 
@@ -79,15 +82,19 @@ def verdicts(claims: Path) -> str:
     table, late = pd.read_csv(claims), json.loads(claims.with_suffix(".measured.json").read_text())
     timed = {(row["claim"], row["where"]): row["verdict"] for row in late["verdicts"]}
     rows = table[["claim", "where", "verdict"]].itertuples(index=False)
-    found = [timed.get(tuple(key), verdict) for *key, verdict in rows]
-    papers = table["where"].str.partition(", ")[0]
-    counts = pd.crosstab(papers, pd.Series(found)).reindex(index=papers.unique(), columns=VERDICTS, fill_value=0)
-    counts.loc["all"] = counts.sum()
-    counts["claims"] = counts.sum(axis=1)
-    if counts.loc["all", "claims"] != len(table):
-        raise ValueError(f"{claims}: a verdict that is none of {', '.join(VERDICTS)}")
-    lines = [[str(paper), *map(str, row)] for paper, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    return _markdown([["paper", *counts.columns], *lines])
+    found = pd.Series([timed.get(tuple(key), verdict) for *key, verdict in rows])
+    tested = table["kind"] != UNTESTED
+    if unknown := set(found[tested]) - set(VERDICTS):
+        raise ValueError(f"{claims}: {', '.join(unknown)}: a verdict that is none of {', '.join(VERDICTS)}")
+    ours, papers = table["kind"] == EXPERIMENT, table["where"].str.partition(", ")[0]
+    groups = {str(paper): ours & (papers == paper) for paper in papers[ours].unique()}
+    groups |= {"all experiments of ours": ours, "the papers against themselves": table["kind"] == ITSELF}
+    heads, lines = [*dict.fromkeys(VERDICTS.values())], []
+    for name, where in groups.items():
+        counts = found[where].map(VERDICTS).value_counts().reindex(heads, fill_value=0)
+        lines.append([name, *map(str, counts), str(int(where.sum()))])
+    lines.append([UNTESTED, *["–"] * len(heads), str(int((~tested).sum()))])
+    return _markdown([["paper", *heads, "claims"], *lines])
 
 
 def unpadded(line: str) -> str:

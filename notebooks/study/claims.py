@@ -54,7 +54,7 @@ class Part:
         value = self.slack[0]
         if self.moved is None:
             return UNFOLLOWED
-        if abs(value) < self.moved:
+        if self.moved > max(abs(value), self.margin):
             return MOVING
         low, high = interval(self.slack[1:], LEVEL) if len(self.slack) > 1 else (value, value + 2 * self.margin)
         if value >= self.margin and low >= 0:

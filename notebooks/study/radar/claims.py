@@ -161,7 +161,9 @@ def _counted(quantity: str, low: float, high: float) -> Callable[[Evidence], Fin
 
 def _contamination(evidence: Evidence) -> Finding:
     table = evidence.table("radar_fig8_contamination")
-    told = by(table[table["curve"] == "told to the classifier"], "set", "metric", "contamination", "method")
+    told = by(
+        table[table["curve"] == "told to the classifier"], "set", "metric", "contamination", "method"
+    ).sort_index()
 
     def ask(name: str) -> Answer:
         shares, parts = [], []
