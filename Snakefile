@@ -20,6 +20,7 @@ from study.budget import plan as budget
 from study.d3ad import plan as d3ad
 from study.limit import plan as limit
 from study.noise import plan as noise
+from study.protocol import plan as protocol
 from study.radar import plan as radar
 from study.ran import plan as ran
 from study.unclean import plan as unclean
@@ -51,23 +52,17 @@ NOTEBOOKS = {
         ),
     ),
     "04_detection": Notebook(
-        methods=METHODS,
-        leaves=each(JUDGED, "radar_table2_detection", "radar_pixel_level"),
-        printed=["radar_table2"],
+        methods=METHODS, leaves=each(JUDGED, "radar_table2_detection", "radar_pixel_level"), printed=["radar_table2"]
     ),
     "06_decision": Notebook(
         methods=["radar", "radar-closed", "ddpm", "anoddpm", "diffusionad"],
         dirty="radar",  # and with each share of defective training images that the profile names
-        leaves={
-            "radar_fig8_contamination": CURVE,
-            "radar_classifiers": (*CURVE, TIMED),
-            "radar_conformal": CHART,
-        },
+        leaves={"radar_fig8_contamination": CURVE, "radar_classifiers": (*CURVE, TIMED), "radar_conformal": CHART},
     ),
-    "07_ablation": Notebook(job=radar.JOB, leaves={"radar_ablation": CHART}),
+    "07_ablation": Notebook(jobs=[radar.JOB], leaves={"radar_ablation": CHART}),
     "08_cost": Notebook(cost=True, leaves={"radar_cost": (*CHART, TIMED)}),
     "09_noise": Notebook(
-        job=noise.JOB,
+        jobs=[noise.JOB],
         methods=["radar", "radar-simplex", "radar-mixture"],
         leaves={
             "noise_fig1_chains": FIGURE,
@@ -81,7 +76,7 @@ NOTEBOOKS = {
         printed=["noise_table1", "noise_table2", "noise_table3", "noise_table4"],
     ),
     "10_unclean_data": Notebook(
-        job=unclean.JOB,
+        jobs=[unclean.JOB],
         leaves={
             **each(JUDGED, "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta"),
             "rddpm_fig1_reconstructions": FIGURE,
@@ -93,7 +88,7 @@ NOTEBOOKS = {
         printed=["rddpm_table1", "rddpm_table2", "rddpm_table3"],
     ),
     "11_d3ad": Notebook(
-        job=d3ad.JOB,
+        jobs=[d3ad.JOB],
         methods=["radar", "radar-features"],
         leaves={
             **each(JUDGED, "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation"),
@@ -105,7 +100,7 @@ NOTEBOOKS = {
         printed=["d3ad_table1", "d3ad_table2", "d3ad_table5", "d3ad_table6", "d3ad_table7", "d3ad_table9"],
     ),
     "12_ran": Notebook(
-        job=ran.JOB,
+        jobs=[ran.JOB],
         leaves={
             "ran_table_steps_spaces": JUDGED,
             "ran_fig_reconstructions": FIGURE,
@@ -113,16 +108,19 @@ NOTEBOOKS = {
         },
     ),
     "13_limit": Notebook(
-        job=limit.JOB,
+        jobs=[limit.JOB],
         methods=["radar", "radar-closed", "noiseless"],
         leaves={**each(CHART, "limit_errors", "limit_power", "limit_gain"), "limit_maps": FIGURE},
     ),
     "14_training": Notebook(
-        job=budget.JOB,
+        jobs=[budget.JOB],
         leaves={
             **each(CHART, "budget", "denoising_paradox", "paradox_explained"),
             **each(TABLE, "budget_stability", "paradox_rules"),
         },
+    ),
+    "15_protocol": Notebook(
+        jobs=[budget.JOB, radar.JOB], methods=protocol.RANKED, leaves={"protocol_gain": CHART}
     ),
     # The ledger reads the exhibits of all the others.
     "00_claims": Notebook(ledger=True, leaves={"claims": (*TABLE, TIMED)}),

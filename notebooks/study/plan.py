@@ -90,7 +90,7 @@ class Notebook:
     Parameters
     ----------
     leaves : its exhibits by name, and the formats of each.
-    job : the chapter's job, whose results it reads.
+    jobs : whose results it reads: the chapter's own, and others'.
     methods : of the detection table, whose maps and features it reads.
     dirty : a method that it reads also with every share of defective training images in `evidence.dirt`.
     models : trained denoisers that it asks, by their names in `methods.MODELS`.
@@ -99,7 +99,7 @@ class Notebook:
     """
 
     leaves: Mapping[str, tuple[str, ...]]
-    job: Job | None = None
+    jobs: Iterable[Job] = ()
     methods: Iterable[str] = ()
     dirty: str | None = None
     models: Iterable[str] = ()

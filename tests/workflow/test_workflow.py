@@ -77,6 +77,7 @@ EXHIBITS = {
             "budget",
             "denoising_paradox",
             "paradox_explained",
+            "protocol_gain",
         ),
         CHART,
     ),

@@ -24,7 +24,7 @@ if workflow.scheduling_settings:
 PROFILE = config.get("profile", "default")
 OVERRIDES = typed({key: value for key, value in config.items() if key != "profile"})
 PASSED = ("study.methods", "study.plan")  # what a job takes from these it is passed: a new method reruns no other
-JOBS = [entry.job for entry in NOTEBOOKS.values() if entry.job]
+JOBS = list(dict.fromkeys(job for entry in NOTEBOOKS.values() for job in entry.jobs))
 SET, RUN = "results/{profile}/{set}", "results/{profile}/{set}/seed{seed}"
 
 
@@ -163,7 +163,7 @@ def notebook_inputs(profile, notebook):
         for m in (*entry.methods, *dirt)
         for k in seeds_of(m, values)
     ]
-    if job := entry.job:
+    for job in entry.jobs:
         chosen = told(job.sets, values, ROOT)
         files += [f"{base}/{s}/seed{k}/{job.path(job.leaves[0])}" for s in chosen for k in job.seeds(values)]
     if entry.cost:
