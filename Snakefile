@@ -1,7 +1,7 @@
 # The study's table of contents: data → trained denoisers → maps, features and chapters' jobs → notebooks → exhibits.
 #
 #   snakemake --cores 4                                            the `default` profile
-#   snakemake --cores 2 smoke | real | paper                       another profile (config/<profile>.yaml)
+#   snakemake --cores 2 smoke | real | paper | long                another profile (config/<profile>.yaml)
 #   snakemake --cores 2 figures/default/radar_table2_detection.csv one exhibit
 #   snakemake --cores 2 real --config 'seeds=[0]'                  a parameter changed
 #
@@ -119,12 +119,11 @@ NOTEBOOKS = {
             **each(TABLE, "budget_stability", "paradox_rules"),
         },
     ),
-    "15_protocol": Notebook(
-        jobs=[budget.JOB, radar.JOB], methods=protocol.RANKED, leaves={"protocol_gain": CHART}
-    ),
+    "15_protocol": Notebook(jobs=[budget.JOB, radar.JOB], methods=protocol.RANKED, leaves={"protocol_gain": CHART}),
     # The ledger reads the exhibits of all the others.
     "00_claims": Notebook(ledger=True, leaves={"claims": (*TABLE, TIMED)}),
 }
+LONG = ["13_limit", "14_training"]  # what longer training changes
 
 
 include: "workflow/rules/common.smk"
@@ -140,9 +139,9 @@ rule study:
         exhibits(PROFILE),
 
 
-for chosen in ("smoke", "real", "paper"):
+for chosen, notebooks in {**dict.fromkeys(("smoke", "real", "paper"), NOTEBOOKS), "long": LONG}.items():
 
     rule:
         name: chosen
         input:
-            lambda _, chosen=chosen: exhibits(chosen),
+            lambda _, chosen=chosen, notebooks=notebooks: exhibits(chosen, notebooks),

@@ -122,8 +122,6 @@ def resolve(values: dict, source: str = "settings") -> dict:
             f"{source}: d3ad.smallest_bin: {d3ad['smallest_bin']} of {d3ad['bins']} bins gives no step of"
             f" d3ad.t_max {d3ad['t_max']}"
         )
-    if settings["data"]["counts"] and settings["data"]["image_size"] is None:
-        raise UserError(f"{source}: data.image_size: simulated sets need a size in px")
     return settings
 
 

@@ -19,6 +19,7 @@ from radarlib.layout import available_sets
 from radarlib.runtime import progress
 
 GOOD = "good"
+SIMULATED = 100  # px of a simulated image's side where the settings name none: RADAR's
 
 
 @dataclass
@@ -182,7 +183,7 @@ def prepare(name: str, settings: dict, root: Path, out: Path) -> ImageSet:
     """Make or read one data set and leave it as `out` (.npz, index beside it as .csv)."""
     data = settings["data"]
     if name in data["counts"]:
-        result = simulate(name, data["counts"][name], data["image_size"], data["seed"])
+        result = simulate(name, data["counts"][name], data["image_size"] or SIMULATED, data["seed"])
     else:
         result = read_mvtec(root, name, data, settings["training"]["patch"])
     result.save(out)

@@ -7,8 +7,8 @@ from radarlib.errors import UserError
 PROFILES = sorted(path.stem for path in (REPOSITORY / "config").glob("*.yaml"))
 
 
-def test_the_four_profiles_are_there():
-    assert PROFILES == ["default", "paper", "real", "smoke"]
+def test_the_five_profiles_are_there():
+    assert PROFILES == ["default", "long", "paper", "real", "smoke"]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -72,7 +72,7 @@ def test_mistakes_get_one_line_that_names_the_key(values, message):
 
 
 def test_files_that_are_no_profile_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"nothere.yaml: no such profile; there are: default, paper, real, smoke"):
+    with pytest.raises(UserError, match=r"nothere.yaml: no such profile; there are: default, long, paper, real, smoke"):
         load_settings(REPOSITORY / "config/nothere.yaml")
     (tmp_path / "broken.yaml").write_text("a: [1, 2")
     with pytest.raises(UserError, match="broken.yaml: not a readable YAML file"):

@@ -99,8 +99,11 @@ def test_a_killed_run_goes_on_and_nothing_finished_is_done_again(chosen, data, t
     assert len(measured) == 4  # two networks at two milestones, each once
     for file in ("errors.csv", "features.csv"):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes()
+    longer = merge(chosen, {"budget": {"steps": [2, 4, 5]}, "training": {"steps": 99}})
+    job.run(data, {}, longer, 0, tmp_path / "killed", "test")
+    assert len(measured) == 6  # a further milestone of the same trainings
     job.run(data, {}, merge(chosen, {"training": {"lr": 0.01}}), 0, tmp_path / "killed", "test")
-    assert len(measured) == 8  # another training is another network
+    assert len(measured) == 10  # another training is another network
     table = pd.read_csv(tmp_path / "whole/features.csv", dtype={"image": str})
     assert set(table["kind"]) == {"train", "held", "artificial", "test"} and set(table["t_max"]) == {1000, 20}
 

@@ -140,10 +140,11 @@ def exhibit_files(profile, chosen=NOTEBOOKS, suffixes=None):
     ]
 
 
-def exhibits(profile):
-    """Everything that a profile leaves behind: executed notebooks and exhibits."""
-    pages = [f"results/{profile}/notebooks/{notebook}.html" for notebook in NOTEBOOKS]
-    return [f"results/{profile}/gallery.html", *pages, *exhibit_files(profile)]
+def exhibits(profile, chosen=NOTEBOOKS):
+    """What a profile leaves behind: executed notebooks and exhibits, and of all notebooks the gallery."""
+    pages = [f"results/{profile}/notebooks/{notebook}.html" for notebook in chosen]
+    gallery = [f"results/{profile}/gallery.html"] if chosen is NOTEBOOKS else []
+    return [*gallery, *pages, *exhibit_files(profile, chosen)]
 
 
 def notebook_inputs(profile, notebook):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,16 @@ import torch
 
 from radarlib.config import merge
 from radarlib.datasets import ImageSet, drawn
-from radarlib.denoiser import Denoiser
-from radarlib.files import read_json, write_csv, write_json
+from radarlib.denoiser import SECTIONS, Denoiser
+from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json
 from radarlib.methods import closed_form
 from radarlib.methods.closed_form import ClosedForm
 from radarlib.patches import PatchSampler
 from radarlib.runtime import progress
+from radarlib.sources import OWN, source_files
 from radarlib.textures import artificial_defect
 from radarlib.train import CHECKPOINT_SECONDS, Trainer
-from study.budget.plan import KEYS, Variant, scored, variants
+from study.budget.plan import JOB, KEYS, Variant, scored, variants
 from study.methods import METHODS
 
 HELD = 0.2  # share of the training images that no network of this chapter is trained on
@@ -59,8 +61,8 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     errors, features = [], []
     for variant in variants(settings):
         chosen = train[: variant.images] if variant.images else train
-        own = merge(settings, {"unet": {"width": variant.width}, "noise": {"kind": variant.noise},
-                               "training": {"t_max": variant.t_max, "steps": options["steps"][-1]}})  # fmt: skip
+        changes = {"training": {"t_max": variant.t_max}, "unet": {"width": variant.width}}
+        own = merge(settings, {**changes, "noise": {"kind": variant.noise}})
         follower = Follower([data.images[i] for i in chosen], own, seed, out / "work" / variant.key)
         for steps in options["steps"]:
             name = f"{label}: {variant.key}"
@@ -138,27 +140,39 @@ def measure(
     return {"errors": errors, "features": features}
 
 
+@cache
+def _code() -> str:
+    """A digest of this code: what other code has measured is not taken for finished."""
+    files = source_files([__name__, *JOB.calls], {**OWN, "study": Path(__file__).parents[2]})
+    return sha256_bytes(b"".join(file.read_bytes() for file in files))
+
+
 class Follower:
     """A training that stops at milestones. What was found at each is kept beside its checkpoint, so that a run that was
-    killed goes on.
+    killed goes on, and one with further milestones goes on from the last.
     """
 
     def __init__(self, images: list[np.ndarray], settings: dict, seed: int, folder: Path):
-        device = settings["compute"]["device"]
-        self.trainer, self.folder = Trainer(images, settings, seed, device), folder
-        self.settings, self.device, self.resumed = settings, device, False
+        # A training's own length is no part of it: it is stopped from outside.
+        network = {key: settings[key] for key in SECTIONS}
+        network["training"] = {**network["training"], "steps": 1}
+        self.device, self.folder, self.settings, self.resumed = settings["compute"]["device"], folder, network, False
+        self.trainer = Trainer(images, network, seed, self.device)
+        rest = {key: section for key, section in settings.items() if key not in SECTIONS}
+        rest["budget"] = {key: value for key, value in rest["budget"].items() if key != "steps"}
+        self.identity = sha256_bytes((self.trainer.identity + settings_key(rest) + _code()).encode())
 
     def _file(self, steps: int) -> Path:
         return self.folder / f"{steps}.json"
 
     def kept(self, steps: int) -> dict | None:
-        """What was found at a milestone by a training of the same identity; None if it has to be done."""
+        """What was found at a milestone by the same training with the same settings; None if it has to be done."""
         file = self._file(steps)
         found = read_json(file) if file.is_file() else {}
-        return found if found.get("identity") == self.trainer.identity else None
+        return found if found.get("identity") == self.identity else None
 
     def keep(self, steps: int, found: dict) -> dict:
-        write_json(self._file(steps), {"identity": self.trainer.identity, **found})
+        write_json(self._file(steps), {"identity": self.identity, **found})
         return found
 
     def at(self, steps: int, label: str) -> Denoiser:
