@@ -5,7 +5,7 @@ and how far a difference must go to count.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import pandas as pd
 
 from radarlib.errors import UserError
 from study.methods import METHODS
-from study.metrics import interval
+from study.metrics import DETECTION, interval
 
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
@@ -37,11 +37,13 @@ class Part:
         test images and trainings; (1,) where there is nothing to resample.
     margin : a difference below it is none: what another seed or another processor changes.
     moved : how far the last doubling of the training moved it; 0 without a network, None where nobody has looked.
+    tracked : whether `Evidence.at` gives it at earlier times of the training.
     """
 
     slack: np.ndarray
     margin: float = 0.0
     moved: float | None = 0.0
+    tracked: bool = False
 
     @property
     def verdict(self) -> str:
@@ -72,21 +74,35 @@ def exactly(holds: bool) -> Part:
     return Part(np.array([1.0 if holds else -1.0]))
 
 
-def all_of(parts: Iterable[Part]) -> Part:
-    """One comparison that holds where all do, in units of their margins."""
-    return _joined(list(parts), np.min)
+@dataclass(frozen=True)
+class Joined:
+    """Comparisons of which all must hold."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def verdict(self) -> str:
+        found = {part.verdict for part in self.parts}
+        return next(verdict for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, HOLDS) if verdict in found)
+
+    @property
+    def side(self) -> bool:
+        return all(part.side for part in self.parts)
+
+    @property
+    def moved(self) -> float | None:
+        """None where nobody has looked at one of them, 0 where none has a network."""
+        moved = [part.moved for part in self.parts]
+        return None if None in moved else max(value for value in moved if value is not None)
+
+    @property
+    def tracked(self) -> bool:
+        return all(part.tracked for part in self.parts)
 
 
-def any_of(parts: Iterable[Part]) -> Part:
-    return _joined(list(parts), np.max)
-
-
-def _joined(parts: Sequence[Part], which: Callable[..., np.ndarray]) -> Part:
-    scales = [part.margin or 1.0 for part in parts]
-    slacks = np.broadcast_arrays(*(part.slack / scale for part, scale in zip(parts, scales, strict=True)))
-    moved = [None if part.moved is None else part.moved / scale for part, scale in zip(parts, scales, strict=True)]
-    most = None if None in moved else max(value for value in moved if value is not None)
-    return Part(which(slacks, axis=0), float(any(part.margin for part in parts)), most)
+def all_of(parts: Iterable[Part]) -> Joined:
+    """One comparison that holds where all do."""
+    return Joined(tuple(parts))
 
 
 @dataclass(frozen=True)
@@ -98,7 +114,7 @@ class Finding:
     """
 
     ours: str
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Part | Joined, ...] = ()
     measured: str = ""
 
     @property
@@ -170,10 +186,10 @@ class Evidence:
 
     @cached_property
     def _curve(self) -> pd.DataFrame:
-        """AUROC and F1 of followed networks by set, method, steps and metric."""
+        """Detection by followed networks that are trained as published, by set, method, steps and metric."""
         keys = ["set", "method", "steps"]
         table = pd.read_csv(self._read(self.folder / "budget.csv"))
-        return table.melt(keys, ["auroc", "f1"], "metric", "ours")
+        return table.melt(keys, list(DETECTION), "metric", "ours")
 
     @cached_property
     def milestones(self) -> list[int]:
@@ -189,7 +205,7 @@ class Evidence:
         has a network that was not followed.
         """
         found = [self._changes.get((name, m, metric)) for m in methods if METHODS[m].trained]
-        if any(value is None for value in found):
+        if any(value is None or np.isnan(value) for value in found):
             return None
         return max(LITTLE, float(sum(sorted(value for value in found if value is not None)[-2:]))) if found else 0.0
 
@@ -198,13 +214,24 @@ class Evidence:
         """By metric the difference that another seed or another processor makes."""
         return pd.read_csv(self._read(self.paper_folder.parent / "wobble.csv")).set_index("metric")["margin"]
 
-    def part(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
+    def margin(self, metric: str) -> float:
+        """Raises UserError for a metric whose wobble nobody has measured."""
+        value = float(self.margins.get(metric, np.nan))
+        if not np.isfinite(value):
+            raise UserError(f"data/wobble.csv: no margin of {metric}; make it with workflow/wobble.py")
+        return value
+
+    def part(self, slack: np.ndarray, metric: str, moved: float | None, tracked: bool = False) -> Part:
         """A comparison in units of a metric."""
-        return Part(np.atleast_1d(slack), float(self.margins[metric]), moved)
+        return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked)
 
     def no_worse(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
         """A comparison that holds unless it is off the claim's side by a difference that counts."""
-        return Part(np.atleast_1d(slack) + float(self.margins[metric]), 0, moved)
+        return Part(np.atleast_1d(slack) + self.margin(metric), 0, moved)
+
+    def beyond(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
+        """Of what is never below 0: a comparison that holds where all of the interval is a difference that counts."""
+        return Part(np.atleast_1d(slack) - self.margin(metric), 0, moved)
 
     @cached_property
     def counts(self) -> pd.Series:
@@ -240,7 +267,7 @@ def stability(claim: Claim, found: Finding, folder: Path, paper: Path, used: set
     """
     if not found.parts or all(part.moved == 0 for part in found.parts):
         return NO_NETWORK if found.parts else ""
-    if any(part.moved is None for part in found.parts):
+    if any(part.moved is None or not (part.tracked or part.moved == 0) for part in found.parts):
         return UNKNOWN
     now, steps = [part.side for part in found.parts], Evidence(folder, paper).milestones
     for step in reversed(steps[:-1]):
@@ -261,14 +288,14 @@ def lowest(values: Iterable[np.ndarray]) -> np.ndarray:
     return np.min(np.broadcast_arrays(*values), axis=0)
 
 
-Answer = tuple[str, Part]
-"""What is found in words, and the comparison."""
+Answer = tuple[str, Part | Joined | None]
+"""What is found in words, and the comparison; None where the set has nothing to compare."""
 
 
 def gathered(answers: dict[str, Answer], none: str) -> Finding:
     """Answers by data set as one finding; the text `none` where no set was asked."""
     text = "; ".join(f"{name}: {answer}" for name, (answer, _) in answers.items())
-    return Finding(text or none, tuple(part for _, part in answers.values()))
+    return Finding(text or none, tuple(part for _, part in answers.values() if part is not None))
 
 
 def per_set(evidence: Evidence, kind: str, ask: Callable[[str], Answer]) -> Finding:

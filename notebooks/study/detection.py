@@ -152,8 +152,7 @@ def pixel_table(session: Session, name: str, method: str = "radar") -> pd.DataFr
         rows = [{"metric": metric, "ours": np.nan, "low": np.nan, "high": np.nan} for metric in PIXEL]
     known = sum(data.masks[i] is not None for i in data.where("test"))
     counts = {"images_with_mask": known, "images_without_mask": len(data.where("test")) - known}
-    table = pd.DataFrame([{"set": name, "method": method, **row, **counts, "why_absent": why} for row in rows])
-    return table.drop(columns="seeds", errors="ignore")
+    return pd.DataFrame([{"set": name, "method": method, **row, **counts, "why_absent": why} for row in rows])
 
 
 def pixel_level(session: Session) -> pd.DataFrame:

@@ -80,9 +80,9 @@ def pixel_rows(
     weights = stratified_weights(defective, evidence["bootstrap"], np.random.default_rng(0)).astype(np.float32)
     drawn = [pixel_metrics(np.tensordot(part, run, 1)) for run in runs for part in np.array_split(weights, 40)]
     for metric in PIXEL:
-        ours = float(np.mean([pixel_metrics(run.sum(axis=0))[metric] for run in runs]))
+        each = [float(pixel_metrics(run.sum(axis=0))[metric]) for run in runs]
         resamples = over_runs(np.concatenate([values[metric] for values in drawn]).reshape(len(runs), -1))
         low, high = interval(resamples, evidence["level"])
-        row = {"metric": metric, "ours": ours, "low": low, "high": high, "seeds": len(runs)}
-        rows.append({**row, "draws": resamples[:KEPT]})
+        row = {"metric": metric, "ours": np.mean(each), "low": low, "high": high, "sd": np.std(each)}
+        rows.append({**row, "seeds": len(runs), "draws": resamples[:KEPT]})
     return rows

@@ -147,7 +147,7 @@ def study_sets(settings: dict, root: Path) -> list[str]:
                 f"data.sets: unknown data set {name!r}; known here: {', '.join(known) or 'none'}"
                 f" (data sets are looked for in {place})"
             )
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _cells(notebook: Path) -> list[tuple[str, str]]:

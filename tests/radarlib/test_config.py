@@ -51,6 +51,12 @@ def test_table_1_of_the_paper_is_the_default_profile():
         ({"training": {"patch": 30}}, "training.patch: 30 cannot be halved 2 times; use a multiple of 4"),
         ({"radar": {"stride": 40}}, "radar.stride: 40 leaves gaps between 28-px patches"),
         ({"seeds": []}, "seeds: "),
+        ({"budget": {"steps": [5, 2]}}, r"budget.steps: \[5, 2\] must ascend and end with training.steps, 1600"),
+        (
+            {"budget": {"steps": [800, 1500]}},
+            r"budget.steps: \[800, 1500\] must ascend and end with training.steps, 1600",
+        ),
+        ({"training": {"t_max": 1001}}, "training.t_max: 1001 is more than the 1000 steps that there are"),
         ({"robust": {"image_size": 16}}, "robust.image_size: 16 is smaller than the 28-px patch"),
         ({"noise_study": {"image_size": 16}}, "noise_study.image_size: 16 is smaller than the 28-px patch"),
         ({"noise": {"sigma": [2]}}, r"noise.sigma: \[2\] is too short"),

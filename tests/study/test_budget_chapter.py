@@ -10,10 +10,12 @@ import torch
 from radarlib.config import merge
 from radarlib.datasets import ImageSet
 from radarlib.diffusion import Schedule
+from radarlib.errors import UserError
 from radarlib.methods.closed_form import ClosedForm
 from radarlib.textures import artificial_defect
 from study.budget import job, tables
 from study.budget.plan import KEYS, Variant, scored, variants
+from study.metrics import DETECTION
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_a_network_that_answers_as_the_closed_form_has_its_errors(chosen, images
     level = np.full((16, 16), 0.25, np.float32)
     patches = {"normal": (torch.full((4, 1, 8, 8), 0.25), torch.ones(4, 1, 8, 8, dtype=torch.bool))}
     found = job.measure(perfect, closed, Variant(1000, 4), patches, {"test": [("a", level)]}, chosen, 0, "test")
-    assert [row["t"] for row in found["errors"]] == [1, 50]
+    assert [row["t"] for row in found["errors"]] == [1, 50, 200, 250]  # and those at which the methods ask
     assert all(max(row["error"], row["closed"], row["apart"]) < 1e-4 for row in found["errors"])
     assert found["features"][0].keys() == {"method", "image", "kind", "global", "local"}
     assert not job.measure(perfect, closed, Variant(20, 4), patches, {}, chosen, 0, "test")["errors"][1:]  # t = 50 > 20
@@ -108,7 +110,37 @@ def test_a_killed_run_goes_on_and_nothing_finished_is_done_again(chosen, data, t
     assert set(table["kind"]) == {"train", "held", "artificial", "test"} and set(table["t_max"]) == {1000, 20}
 
 
+def test_what_is_measured_otherwise_is_measured_on_the_network_of_its_milestone(chosen, data, tmp_path):
+    """Not on that of a checkpoint which has gone further."""
+    job.run(data, {}, chosen, 0, tmp_path / "a", "test")
+    other = merge(chosen, {"radar": {"sigma": 2}})
+    job.run(data, {}, other, 0, tmp_path / "a", "test")
+    job.run(data, {}, other, 0, tmp_path / "b", "test")
+    for file in ("errors.csv", "features.csv"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_another_test_image_is_seen(chosen, data, tmp_path):
+    job.run(data, {}, chosen, 0, tmp_path, "test")
+    before = (tmp_path / "features.csv").read_bytes()
+    data.images[-1] = data.images[-1] * 0.5
+    job.run(data, {}, chosen, 0, tmp_path, "test")
+    assert (tmp_path / "features.csv").read_bytes() != before
+
+
+def test_as_many_images_as_there_are_is_no_variant(chosen, data, tmp_path):
+    job.run(data, {}, merge(chosen, {"budget": {"images": [3, 4, 50]}}), 0, tmp_path, "test")  # of 4 to train on
+    assert set(pd.read_csv(tmp_path / "errors.csv")["images"]) == {0, 3}
+
+
+def test_one_training_image_is_refused(images):
+    index = pd.DataFrame({"image": ["a", "b"], "split": ["train", "test"], "defect": ["good", "good"]})
+    with pytest.raises(UserError, match="fewer than 2 training images"):
+        job.held_out(ImageSet(images[:2], index, [None] * 2), 0)
+
+
 def _point(t_max: int, steps: int, **values: float) -> dict:
+    values |= dict.fromkeys(("accuracy", "precision", "recall"), 0.5)
     values |= {"error_defect": values["error_normal"] * values["contrast"], "apart_defect": 0.1 * values["contrast"]}
     return {"set": "cloth", "network": f"t {t_max}", **dict.fromkeys(KEYS, 0), "t_max": t_max, "width": 4,
             "noise": "gaussian", "steps": steps, "method": "radar", **values}  # fmt: skip
@@ -126,7 +158,7 @@ def curves() -> tuple[pd.DataFrame, dict]:
     rng = np.random.default_rng(0)
     draws = {
         (row["set"], *(row[key] for key in tables.POINT), "radar"): {
-            m: row[m] + 0.01 * rng.standard_normal(200) for m in ("auroc", "f1")
+            m: row[m] + 0.01 * rng.standard_normal(200) for m in DETECTION
         }
         for row in table.to_dict("records")
     }

@@ -23,13 +23,14 @@ from study.claims import (
     UNFOLLOWED,
     UNKNOWN,
     UNTESTED,
+    Evidence,
     Finding,
     Part,
     all_of,
-    any_of,
     exactly,
 )
 from study.ledger import CLAIMS, counted, exact, shown, verdicts
+from study.metrics import DETECTION
 from study.noise import claims as noise_claims
 from study.unclean import claims as unclean_claims
 
@@ -73,19 +74,37 @@ def test_parts_make_a_verdict():
     assert Finding("", (yes, Part(spread(0.1), 0.02, None))).verdict == UNFOLLOWED
 
 
-def test_parts_are_joined_in_units_of_their_margins():
-    wide, narrow = Part(spread(0.2), 0.1, 0.01), Part(spread(0.03, 0.001), 0.01, 0.025)
-    assert all_of([wide, narrow]).slack[0] == pytest.approx(2) and any_of([wide, narrow]).slack[0] == pytest.approx(3)
-    assert all_of([wide, narrow]).verdict == MOVING and all_of([wide]).verdict == HOLDS  # 0.025 / 0.01 of 2
-    assert all_of([wide, Part(spread(1), 0.1, None)]).verdict == UNFOLLOWED
-    assert any_of([exactly(False), exactly(True)]).verdict == HOLDS
+def test_all_of_holds_where_every_part_does():
+    yes, small, no = Part(spread(0.4), 0.02), Part(spread(0.067), 0), Part(spread(-0.3), 0.02)
+    moving, unseen = Part(spread(0.1), 0.02, 0.2), Part(spread(0.1), 0.02, None)
+    for parts, expected in (
+        ((yes, small), HOLDS), ((yes, no), FAILS), ((yes, moving), MOVING), ((moving, unseen), UNFOLLOWED),
+        ((no, unseen), FAILS),
+    ):  # fmt: skip
+        assert all_of(parts).verdict == expected
+    assert all_of([yes, small]).side and not all_of([yes, no]).side
+    assert all_of([yes, unseen]).moved is None and all_of([yes, moving]).moved == 0.2 and all_of([yes]).moved == 0
+
+
+def test_a_metric_without_a_margin_is_named(tmp_path):
+    (tmp_path / "wobble.csv").write_text("metric,margin\npro,\n")
+    evidence = Evidence(tmp_path, tmp_path / "paper")
+    with pytest.raises(UserError, match=r"wobble\.csv: no margin of pro"):
+        evidence.part(np.zeros(1), "pro", 0.0)
+
+
+def test_a_change_that_is_not_known_is_not_followed(tmp_path):
+    (tmp_path / "budget_stability.csv").write_text("set,method,metric,change\nprints,radar,f1,\nprints,ddpm,f1,0.02\n")
+    evidence = Evidence(tmp_path, tmp_path)
+    assert evidence.moved("prints", ["radar"], "f1") is None and evidence.moved("prints", ["ddpm"], "f1") == 0.02
+    assert evidence.moved("prints", ["ba", "raw"], "f1") == 0 and evidence.moved("tiles", ["ddpm"], "f1") is None
 
 
 @pytest.fixture
 def exhibits(smoke, tmp_path):
     """A copy of the smoke profile's exhibits, to be changed; in it no training's last doubling changed a thing."""
     folder = shutil.copytree(smoke / "figures/smoke", tmp_path / "figures")
-    rows = [(s, m, metric, 0.0) for s in ("prints", "tiles") for m in FOLLOWED for metric in ("auroc", "f1")]
+    rows = [(s, m, metric, 0.0) for s in ("prints", "tiles") for m in FOLLOWED for metric in DETECTION]
     pd.DataFrame(rows, columns=["set", "method", "metric", "change"]).to_csv(folder / "budget_stability.csv")
     return folder
 
@@ -169,6 +188,7 @@ def test_stability_tells_when_a_claim_changed_its_side(exhibits):
     rows = [(s, m, steps, 0.5, 0.1 if m == "radar" and steps < 4 else 0.5)
             for s in ("prints", "tiles") for m in FOLLOWED for steps in (1, 2, 4)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["set", "method", "steps", "auroc", "f1"])
+    table = table.assign(accuracy=0.5, precision=0.5, recall=0.5)
     table.to_csv(exhibits / "budget.csv")
     rewrite(exhibits / "budget_stability.csv", lambda table: table.__setitem__("change", LITTLE))
     row = row_of(exhibits, "RADAR's F1 is the highest of the six methods on periodic")

@@ -113,7 +113,6 @@ def test_departure_is_zero_for_gaussian_patches_and_not_for_others(settings):
     found = {}
     for name, draw in kinds.items():
         images = [(0.1 * draw()).astype(np.float32) for _ in range(20)]
-        data = ImageSet(images, pd.DataFrame({"split": ["train"] * 20}), [None] * 20)
-        found[name] = job._departure(data, fit(images, settings, 0), settings, 0).iloc[0]
+        found[name] = job._departure(images, settings, 0).iloc[0]
     assert found["gaussian"].abs().max() < 0.1
     assert found["spots"]["kurtosis"] > 1 and found["spots"]["overdispersion"] > 1

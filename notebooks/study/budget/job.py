@@ -16,7 +16,9 @@ import torch
 from radarlib.config import merge
 from radarlib.datasets import ImageSet, drawn
 from radarlib.denoiser import SECTIONS, Denoiser
+from radarlib.errors import UserError
 from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json
+from radarlib.images import content_hash
 from radarlib.methods import closed_form
 from radarlib.methods.closed_form import ClosedForm
 from radarlib.patches import PatchSampler
@@ -35,24 +37,24 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     """Train every variant to the last milestone; sees no label and no mask of a test image.
 
     A part of the normal training images is held out. On it errors are measured, and artificial defects are put on it:
-    from these alone a rule may choose. Leaves in `out`: `errors.csv` (t_max, width, images, noise, steps, predictor, t,
-    where: "normal" or "defect", error, apart: the mean squared distance from the closed form's answer) and
-    `features.csv` (…, steps, method, image, kind: train, held, artificial or test, features). What is finished of an
-    interrupted run is in `work/`, and is not done again.
+    from these alone a rule may choose. Leaves in `out`: `errors.csv` (t_max, width, images, noise, steps, t, where:
+    "normal" or "defect", error, closed: the closed form's error on the same noise, apart: the mean squared distance
+    between both answers) and `features.csv` (…, steps, method, image, kind: train, held, artificial or test, features).
+    What is finished of an interrupted run is in `work/`, and is not done again.
     """
     data, options = data.blind(), settings["budget"]
     train, held = held_out(data, seed)
-    probes = [artificial_defect(data.images[held[k % len(held)]], np.random.default_rng([seed, k]))
-              for k in range(options["probes"])]  # fmt: skip
-    draw = settings["data"]["seed"]
+    probes = [
+        artificial_defect(data.images[held[k % len(held)]], np.random.default_rng([seed, k]))
+        for k in range(options["probes"])
+    ]
+    draw, every = settings["data"]["seed"], data.index["image"]
+    test = drawn(np.array(data.where("test")), options["limit"], draw)
     judged = {
-        "train": [(data.index["image"][i], data.images[i]) for i in drawn(train, options["limit"], draw)],
-        "held": [(data.index["image"][i], data.images[i]) for i in held],
+        "train": [(every[i], data.images[i]) for i in drawn(train, options["limit"], draw)],
+        "held": [(every[i], data.images[i]) for i in held],
         "artificial": [(f"{k}", image) for k, (image, _) in enumerate(probes)],
-        "test": [
-            (data.index["image"][i], data.images[i])
-            for i in drawn(np.array(data.where("test")), options["limit"], draw)
-        ],
+        "test": [(every[i], data.images[i]) for i in test],
     }
     patches = drawn_patches(
         [data.images[i] for i in held], probes, settings["training"]["patch"], options["patches"], seed
@@ -60,10 +62,12 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     closed = closed_form.fit([data.images[i] for i in train], settings, seed)
     errors, features = [], []
     for variant in variants(settings):
+        if variant.images >= len(train):
+            continue  # no fewer than all
         chosen = train[: variant.images] if variant.images else train
         changes = {"training": {"t_max": variant.t_max}, "unet": {"width": variant.width}}
         own = merge(settings, {**changes, "noise": {"kind": variant.noise}})
-        follower = Follower([data.images[i] for i in chosen], own, seed, out / "work" / variant.key)
+        follower = Follower([data.images[i] for i in chosen], own, seed, out / "work" / variant.key, judged)
         for steps in options["steps"]:
             name = f"{label}: {variant.key}"
             found = follower.kept(steps) or follower.keep(
@@ -81,11 +85,19 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
 
 
 def held_out(data: ImageSet, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of training images to train on, in a random order, and of those that are held out."""
+    """Positions of training images to train on, in a random order, and of those that are held out.
+
+    Raises UserError for fewer than two training images.
+    """
+    if len(data.where("train")) < 2:
+        raise UserError("budget.sets: a set with fewer than 2 training images has none to hold out; leave it out")
     mixed = np.random.default_rng(seed).permutation(data.where("train"))
     n = min(max(FEWEST, round(HELD * len(mixed))), len(mixed) // 2)
     return mixed[n:], np.sort(mixed[:n])
 
+
+Judged = dict[str, list[tuple[str, np.ndarray]]]
+"""Names and images by their kind: train, held, artificial and test."""
 
 Patches = dict[str, tuple[torch.Tensor, torch.Tensor]]
 """By "normal" and "defect": patches (N, 1, p, p), and where on them errors count, of the same shape, bool."""
@@ -106,12 +118,18 @@ def drawn_patches(
     return {"normal": (x_0, torch.ones_like(x_0, dtype=torch.bool)), "defect": (both[:, :1], both[:, 1:] > 0)}
 
 
+def asked(settings: dict) -> list[int]:
+    """Time steps at which errors are measured: those of the settings, and those at which the methods ask."""
+    of_methods = {settings["radar"]["t"], settings["reconstruction"]["t_start"], settings["diffusionad"]["t_small"]}
+    return sorted(of_methods | set(settings["budget"]["times"]))
+
+
 def measure(
     denoiser: Denoiser,
     closed: ClosedForm,
     variant: Variant,
     patches: Patches,
-    judged: dict[str, list[tuple[str, np.ndarray]]],
+    judged: Judged,
     settings: dict,
     seed: int,
     label: str,
@@ -121,7 +139,7 @@ def measure(
     gaussian = variant.noise == "gaussian"  # what the closed form is made for
     for where, (x_0, counts) in patches.items():
         eps = denoiser.noise(tuple(x_0.shape), torch.Generator().manual_seed(seed))
-        for t in (t for t in settings["budget"]["times"] if t <= variant.t_max):
+        for t in (t for t in asked(settings) if t <= variant.t_max):
             x_t = denoiser.schedule.forward(x_0, torch.full((len(x_0),), t), eps).to(denoiser.device)
             ours = denoiser.eps(x_t, t).cpu()
             best = closed.eps(x_t, t).cpu() if gaussian else torch.full_like(ours, torch.nan)
@@ -152,21 +170,26 @@ class Follower:
     killed goes on, and one with further milestones goes on from the last.
     """
 
-    def __init__(self, images: list[np.ndarray], settings: dict, seed: int, folder: Path):
+    def __init__(self, images: list[np.ndarray], settings: dict, seed: int, folder: Path, judged: Judged):
         # A training's own length is no part of it: it is stopped from outside.
         network = {key: settings[key] for key in SECTIONS}
         network["training"] = {**network["training"], "steps": 1}
-        self.device, self.folder, self.settings, self.resumed = settings["compute"]["device"], folder, network, False
-        self.trainer = Trainer(images, network, seed, self.device)
+        self.images, self.seed, self.device = images, seed, settings["compute"]["device"]
+        self.folder, self.settings, self.resumed = folder, network, False
+        self.trainer = self._begin()
         rest = {key: section for key, section in settings.items() if key not in SECTIONS}
         rest["budget"] = {key: value for key, value in rest["budget"].items() if key != "steps"}
-        self.identity = sha256_bytes((self.trainer.identity + settings_key(rest) + _code()).encode())
+        shown = [kind + name + content_hash(image) for kind, each in judged.items() for name, image in each]
+        self.identity = sha256_bytes("".join([self.trainer.identity, settings_key(rest), _code(), *shown]).encode())
+
+    def _begin(self) -> Trainer:
+        return Trainer(self.images, self.settings, self.seed, self.device)
 
     def _file(self, steps: int) -> Path:
         return self.folder / f"{steps}.json"
 
     def kept(self, steps: int) -> dict | None:
-        """What was found at a milestone by the same training with the same settings; None if it has to be done."""
+        """What was found at a milestone by the same training, settings and images; None if it has to be done."""
         file = self._file(steps)
         found = read_json(file) if file.is_file() else {}
         return found if found.get("identity") == self.identity else None
@@ -181,6 +204,8 @@ class Follower:
         if not self.resumed:
             self.trainer.resume(checkpoint)
             self.resumed = True
+        if self.trainer.step > steps:  # of a training that went further: what came before is to be had anew alone
+            self.trainer = self._begin()
         saved = time.monotonic()
         with progress(total=steps, initial=self.trainer.step, desc=label, unit="step") as bar:
             while self.trainer.step < steps:

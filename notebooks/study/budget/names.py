@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 RULES = {
-    "published": "as published: all $t$, to the end",
+    "published": "as published: all $t$, to the last milestone",
     "error": "least error on held-out normal patches",
     "artificial": "best AUROC on artificial defects",
     "contrast": "most error on artificial defects over that on normal patches",

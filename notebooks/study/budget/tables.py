@@ -12,7 +12,7 @@ from study.budget.names import RULES, variant_label
 from study.budget.plan import JOB, KEYS
 from study.chapter import Chapter
 from study.evaluate import metric_rows
-from study.metrics import interval
+from study.metrics import DETECTION, interval
 from study.session import Session
 
 CHAPTER = Chapter(JOB)
@@ -54,7 +54,7 @@ def _judged(session: Session, name: str, seed: int) -> pd.DataFrame:
         test = part[part["kind"] == "test"]
         parts.append(test[[*POINT, "method", "image"]].assign(
             seed=seed, proxy=proxy, score=classifier.score(kinds["test"]), flagged=classifier.predict(kinds["test"]),
-            truth=(test["image"].map(defects) != GOOD).to_numpy(),
+            truth=(defects.loc[test["image"]] != GOOD).to_numpy(),
         ))  # fmt: skip
     return pd.concat(parts)
 
@@ -90,6 +90,7 @@ def curves(session: Session) -> tuple[pd.DataFrame, dict[tuple, dict[str, np.nda
                     "excess": normal["error"] / normal["closed"] - 1, "contrast": defect["error"] / normal["error"],
                     "apart_normal": normal["apart"], "apart_defect": defect["apart"],
                 }  # fmt: skip
+            row |= {metric["metric"]: metric["ours"] for metric in found}
             for metric in (r for r in found if r["metric"] in ("auroc", "f1")):
                 row |= {metric["metric"]: metric["ours"], f"{metric['metric']}_low": metric["low"],
                         f"{metric['metric']}_high": metric["high"], "seeds": metric["seeds"]}  # fmt: skip
@@ -167,8 +168,10 @@ def last_doubling(session: Session, table: pd.DataFrame, draws: dict[tuple, dict
     """
     rows = []
     for (name, method), part in published(session, table).groupby(["set", "method"], sort=False):
+        if len(part) < 2:
+            continue
         before, after = (row for _, row in part.sort_values("steps").iloc[-2:].iterrows())
-        for metric in ("auroc", "f1"):
+        for metric in DETECTION:
             late, early = (draws[(name, *row[POINT], method)][metric] for row in (after, before))
             low, high = interval(late - early, session.settings["evidence"]["level"])
             rows.append({

@@ -14,6 +14,7 @@ from scipy.stats import kurtosis
 from radarlib.datasets import GOOD, ImageSet, drawn
 from radarlib.denoiser import Denoiser
 from radarlib.files import write_csv
+from radarlib.map_features import norm_features
 from radarlib.methods import closed_form
 from radarlib.methods.closed_form import ClosedForm
 from radarlib.patches import PatchSampler
@@ -52,7 +53,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     graded, predicted = _graded(data, network, closed, normal, settings, seed, label)
     write_csv(out / "graded.csv", graded, 7)
     write_csv(out / "predicted.csv", predicted, 7)
-    write_csv(out / "departure.csv", _departure(data, closed, settings, seed), 7)
+    write_csv(out / "departure.csv", _departure(data.train_images, settings, seed), 7)
 
 
 def _normal(data: ImageSet) -> np.ndarray:
@@ -93,11 +94,21 @@ def _maps(
 
 
 def _scorer(settings: dict, seed: int, t: int | None = None) -> Callable[..., tuple[np.ndarray, dict[str, float]]]:
+    """RADAR's map and features by any predictor, with noise or without; of a torus, which has no border."""
     options, batch = settings["radar"], settings["compute"]["inference_batch"]
 
-    def of(image: np.ndarray, predictor: Predictor, noisy: bool = True) -> tuple[np.ndarray, dict[str, float]]:
-        noise = noise_map(image, predictor, t or options["t"], options["stride"], seed, batch, noisy)
-        return sobel_features(noise, options)
+    def of(
+        image: np.ndarray, predictor: Predictor, noisy: bool = True, torus: bool = False
+    ) -> tuple[np.ndarray, dict[str, float]]:
+        rim = predictor.patch if torus else 0
+        wide = np.pad(image, rim, mode="wrap") if torus else image
+        noise = noise_map(wide, predictor, t or options["t"], options["stride"], seed, batch, noisy)
+        s, features = sobel_features(noise, options)
+        if not torus:
+            return s, features
+        s = s[rim:-rim, rim:-rim]
+        overall, local = norm_features(s, options["window"])
+        return s, {"global": overall, "local": local}
 
     return of
 
@@ -114,7 +125,8 @@ def _graded(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Features of normal surfaces and of the same with a bump of graded contrast and size, measured and predicted.
 
-    Each image serves as its own normal one, and gets one bump of each kind at a place drawn at random.
+    Each image serves as its own normal one, and gets one bump of each kind at a place drawn at random. Gaussian fields
+    are judged on the torus that they are drawn on, since the theory knows no border; images as they are.
     """
     options, of = settings["limit"], _scorer(settings, seed)
     rng = np.random.default_rng(seed)
@@ -126,7 +138,8 @@ def _graded(
     grades = [(0.0, 0.0), *itertools.product(options["contrasts"], options["radii"])]
     rows, forecasts = [], []
     plan: list[tuple[str, str, float, Sequence[np.ndarray]]] = [(OWN, NETWORK, 0.0, own)]
-    plan += [(s, CLOSED, tau, x) for tau in options["sensor"] for s, x in ((OWN, own), (GAUSSIAN, fields))]
+    sensors = list(dict.fromkeys([0.0, *options["sensor"]]))
+    plan += [(s, CLOSED, tau, x) for tau in sensors for s, x in ((OWN, own), (GAUSSIAN, fields))]
     with progress(total=len(grades) * sum(len(x) for *_, x in plan), desc=f"{label}: graded", unit="image") as bar:
         for surface, name, tau, images in plan:
             predictor = network if name == NETWORK else closed.noisier((tau * sd) ** 2)
@@ -137,11 +150,11 @@ def _graded(
                     if contrast:
                         centre = tuple(rng.uniform(0.2, 0.8) * side for side in image.shape)
                         bumpy = seen + np.float32(contrast * sd) * bump(image.shape, centre, radius)
-                    features = of(bumpy if contrast else seen, predictor)[1]
+                    features = of(bumpy if contrast else seen, predictor, torus=surface == GAUSSIAN)[1]
                     rows.append((surface, name, tau, k, contrast, radius, features["global"], features["local"]))
                     bar.update()
     a = network.schedule.alphas_cumprod[settings["radar"]["t"]].item()
-    for tau in options["sensor"]:
+    for tau in sensors:
         filtered, p = passed(closed.noisier((tau * sd) ** 2), settings["radar"], power.shape), power + (tau * sd) ** 2
         base = moments(filtered, p, a**0.5, 1 - a)
         for contrast, radius in grades:
@@ -153,14 +166,19 @@ def _graded(
     return pd.DataFrame(rows, columns=names), pd.DataFrame(forecasts, columns=columns)
 
 
-def _departure(data: ImageSet, closed: ClosedForm, settings: dict, seed: int) -> pd.DataFrame:
+def _departure(images: Sequence[np.ndarray], settings: dict, seed: int) -> pd.DataFrame:
     """How far normal patches at RADAR's t are from Gaussian; both numbers are 0 for Gaussian patches.
+
+    Mean and covariance are those of every second image, and the others are measured: whitened by their own, few patches
+    would look more Gaussian than they are.
 
     kurtosis : the mean excess kurtosis of whitened pixels. overdispersion : the variance of the squared length of a
     whitened patch over that of a Gaussian one, 2d, minus 1: how much the surface's contrast differs between places.
     """
-    t, generator = settings["radar"]["t"], torch.Generator().manual_seed(seed)
-    x_0 = PatchSampler(data.train_images, closed.patch).sample(DEPARTURE, generator)
+    known, new = images[::2], images[1::2] or images
+    closed = closed_form.fit(known, settings, seed)
+    t, generator = settings["radar"]["t"], torch.Generator().manual_seed(seed + 1)
+    x_0 = PatchSampler(new, closed.patch).sample(DEPARTURE, generator)
     eps = torch.randn(x_0.shape, generator=generator)
     z = closed.whitened(closed.schedule.forward(x_0, torch.full((len(x_0),), t), eps).numpy().astype(np.float64), t)
     spread = float((z**2).sum(1).var() / (2 * z.shape[1]) - 1)

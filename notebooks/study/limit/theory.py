@@ -22,8 +22,10 @@ from radarlib.methods.closed_form import ClosedForm
 
 def spectrum(images: Sequence[np.ndarray]) -> np.ndarray:
     """P (H, W): the mean power of images of one size around their common mean, so that its mean is their variance."""
-    stack = np.stack(images).astype(np.float64)
-    return (np.abs(np.fft.fft2(stack - stack.mean())) ** 2).mean(0) / stack[0].size
+    mean, power = float(np.mean([image.mean() for image in images])), np.zeros(images[0].shape)
+    for image in images:  # one by one: a set may be large
+        power += np.abs(np.fft.fft2(image.astype(np.float64) - mean)) ** 2
+    return power / len(images) / images[0].size
 
 
 def gaussian_surface(power: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -103,7 +103,7 @@ def _peak(key: str, wanted: dict[str, int]) -> Callable[[Evidence, pd.DataFrame]
 
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         lines = _lines(part, key)
-        tops = {noise: _top(line, float(evidence.margins["auroc"])) for noise, line in lines.items()}
+        tops = {noise: _top(line, evidence.margin("auroc")) for noise, line in lines.items()}
         slack = lowest(line[wanted[noise]] - highest(line.drop(wanted[noise])) for noise, line in lines.items())
         return _best(tops), evidence.no_worse(slack, "auroc", NOT_FOLLOWED)
 
@@ -119,8 +119,8 @@ def _regret(lines: dict[str, pd.Series]) -> np.ndarray:
 
 def _differ(evidence: Evidence, part: pd.DataFrame) -> Answer:
     lines = _lines(part, "start")
-    tops = {noise: _top(line, float(evidence.margins["auroc"])) for noise, line in lines.items()}
-    return _best(tops), evidence.part(_regret(lines), "auroc", NOT_FOLLOWED)
+    tops = {noise: _top(line, evidence.margin("auroc")) for noise, line in lines.items()}
+    return _best(tops), evidence.beyond(_regret(lines), "auroc", NOT_FOLLOWED)
 
 
 def _differ_printed(evidence: Evidence) -> Finding:

@@ -124,7 +124,7 @@ def pixel_level(session: Session) -> pd.DataFrame:
             keys = {"set": name, "noise": noise, "filter": filter_of(noise)}
             rows += [{**keys, **row, "why_absent": ""} for row in found if row["metric"] in METRICS]
             rows += [{**keys, "metric": metric, "why_absent": NO_MASK} for metric in METRICS if not found]
-    columns = ["set", "noise", "filter", "metric", "ours", "low", "high", "seeds", "why_absent", "draws"]
+    columns = ["set", "noise", "filter", "metric", "ours", "low", "high", "sd", "seeds", "why_absent", "draws"]
     return _with_printed(session, pd.DataFrame(rows, columns=columns), "noise_table2", "value")
 
 

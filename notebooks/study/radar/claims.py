@@ -47,10 +47,10 @@ def _margin(kind: str, points: float) -> Callable[[Evidence], Finding]:
             f1 = _f1(evidence, name)
             ours = f1.pop("radar")
             rival = max(f1, key=lambda m: f1[m][0])
-            moved = evidence.moved(name, ("radar", rival), "f1")
+            moved = evidence.moved(name, PAPER_METHODS, "f1")
             gap = ours - highest(f1.values())
             text = f"{ours[0]:.2f}, next {METHODS[rival].label} {f1[rival][0]:.2f}"
-            return text, evidence.part(gap - points, "f1", moved)
+            return text, evidence.part(gap - points, "f1", moved, tracked=True)
 
         return per_set(evidence, kind, ask)
 
@@ -63,9 +63,8 @@ def _all_metrics(evidence: Evidence) -> Finding:
         for metric in ("accuracy", "precision", "recall", "f1"):
             values = {m: evidence.detection[name, m, metric] for m in PAPER_METHODS}
             ours = values.pop("radar")
-            rival = max(values, key=lambda m: values[m][0])
-            moved = evidence.moved(name, ("radar", rival), "f1")
-            parts[metric] = evidence.part(ours - highest(values.values()), metric, moved)
+            moved = evidence.moved(name, PAPER_METHODS, metric)
+            parts[metric] = evidence.part(ours - highest(values.values()), metric, moved, tracked=True)
         won = [metric for metric, part in parts.items() if part.side]
         return f"ahead in {', '.join(won) or 'none of the four'}", all_of(parts.values())
 
@@ -81,7 +80,7 @@ def _compare(
         def of(name: str) -> Answer:
             f1 = evidence.detection[name].xs("f1", level="metric")
             slack = ask(f1)
-            return _listed(f1, methods), evidence.part(slack, "f1", evidence.moved(name, methods, "f1"))
+            return _listed(f1, methods), evidence.part(slack, "f1", evidence.moved(name, methods, "f1"), tracked=True)
 
         return per_set(evidence, kind, of)
 
@@ -97,7 +96,7 @@ def _gaussian_noise(evidence: Evidence) -> Finding:
 
     def ask(name: str) -> Answer:
         if (name, "anomalous") not in table.index:
-            return "no masks to find anomalous patches by", Part(np.zeros(1), 1)
+            return "no masks to find anomalous patches by", None
         normal, anomalous = table[name, "normal"], table[name, "anomalous"]
         text = f"a Shapiro–Wilk test rejects {normal:.0%} of normal and {anomalous:.0%} of anomalous patches"
         return text, Part(np.array([min(0.15 - normal, anomalous - 0.5)]), 0, None)
@@ -111,15 +110,15 @@ def _localises(evidence: Evidence) -> Finding:
     def ask(name: str) -> Answer:
         ours, raw = (table.get((name, m, "pixel_auroc"), np.full(1, np.nan)) for m in ("radar", "raw"))
         if np.isnan(ours[0]):
-            return "no masks", Part(np.zeros(1), 1)
+            return "no masks", None
         text = f"pixel AUROC {ours[0]:.2f}, raw image {raw[0]:.2f}"
-        return text, evidence.part(ours - np.maximum(raw, 0.5), "pixel_auroc", evidence.moved(name, ["radar"], "auroc"))
+        return text, evidence.part(ours - np.maximum(raw, 0.5), "pixel_auroc", None)
 
     return per_set(evidence, "any", ask)
 
 
 def _noise_shows(evidence: Evidence) -> Finding:
-    """Whether RADAR detects better with the noise that it adds than without."""
+    """Whether RADAR detects better with the noise that it adds than without: one network, so both move with it."""
 
     def ask(name: str) -> Answer:
         ours, without = (evidence.detection[name, m, "auroc"] for m in ("radar", "noiseless"))
@@ -135,7 +134,7 @@ def _needs_a_network(evidence: Evidence) -> Finding:
     def ask(name: str) -> Answer:
         ours, closed = (evidence.detection[name, m, "auroc"] for m in ("radar", "radar-closed"))
         text = f"AUROC {ours[0]:.2f}, closed form {closed[0]:.2f}"
-        return text, evidence.part(ours - closed, "auroc", evidence.moved(name, ["radar"], "auroc"))
+        return text, evidence.part(ours - closed, "auroc", evidence.moved(name, ["radar"], "auroc"), tracked=True)
 
     return per_set(evidence, "any", ask)
 
@@ -172,7 +171,7 @@ def _contamination(evidence: Evidence) -> Finding:
                 level: line.droplevel(0)["radar"] - highest(line.droplevel(0)[list(RECONSTRUCTION)])
                 for level, line in told[name, metric].groupby(level=0)
             }
-            moved = evidence.moved(name, ("radar", *RECONSTRUCTION), "f1")
+            moved = evidence.moved(name, ("radar", *RECONSTRUCTION), metric)
             shares.append(float(np.mean([gap[0] > 0 for gap in gaps.values()])))
             parts.append(evidence.part(lowest(gaps.values()), metric, moved))
         text = "ahead at {:.0%} (accuracy), {:.0%} (precision), {:.0%} (F1) of the levels".format(*shares)
