@@ -86,13 +86,13 @@ def explained_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         "error_normal": "error on held-out normal patches",
         "contrast": "error on defects over error on normal patches",
     }
-    for line, name in zip(axes, sets, strict=True):
+    for k, (line, name) in enumerate(zip(axes, sets, strict=True)):
         for ax, (key, title) in zip(line, axis.items(), strict=True):
-            for k, network in enumerate(networks):
+            for n, network in enumerate(networks):
                 part = table[(table["set"] == name) & (table["network"] == network)]
-                ax.plot(part[key], part["auroc"], STYLES[k % 6][0], color=f"C{k % 7}", ms=4,
+                ax.plot(part[key], part["auroc"], STYLES[n % 6][0], color=f"C{n % 7}", ms=4,
                         label=network.replace("≤", r"$\leq$"))  # fmt: skip
-            ax.set(xlabel=title if line is axes[-1] else "")
+            ax.set(xlabel=title if k == len(sets) - 1 else "")
         line[0].set_ylabel(f"{words(name)}\nAUROC")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width == WIDTH else 2)
     return fig

@@ -58,7 +58,7 @@ def power_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
     rows = len(sets) if width == WIDTH else len(sets) * 2
     per_row = -(-len(columns) * len(sets) // rows)
     fig, axes = plt.subplots(rows, per_row, figsize=(width, 1.45 * rows + 0.6), squeeze=False, sharex=True, sharey=True)
-    for line, name in zip(axes.reshape(len(sets), -1), sets, strict=True):
+    for row, (line, name) in enumerate(zip(axes.reshape(len(sets), -1), sets, strict=True)):
         for ax, (radius, tau) in zip(line, columns, strict=False):
             own = part[(part["set"] == name) & (part["radius"] == radius) & (part["sensor"] == tau)]
             predicted = own[own["predictor"] == "predicted"]
@@ -69,7 +69,7 @@ def power_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
                 ax.vlines(x, found["low"], found["high"], color=colour, lw=0.8)
                 ax.plot(x, found["ours"], marker, color=colour, ms=3, label=label, mfc=colour if k else "w")
             title = f"size {radius:g} px" + (f", sensor noise {tau:g} sd" if tau else "")
-            ax.set_title(title if line is axes[0] or width != WIDTH else "", fontsize=7)
+            ax.set_title(title if not row or width != WIDTH else "", fontsize=7)
             ax.set(xscale="log", ylim=(0, 1.04))
             ticks = sorted(set(part["contrast"]))
             ax.set_xticks(ticks, [f"{v:g}" for v in ticks], fontsize=6)
