@@ -107,6 +107,14 @@ def test_job_leaves_what_its_plan_says(settings, images, tmp_path):
     assert departure.shape == (1, 2)
 
 
+def test_departure_does_not_take_one_kind_for_the_measure_of_another(settings):
+    """Images that alternate in kind."""
+    rng = np.random.default_rng(0)
+    ways = [gaussian_filter(rng.standard_normal((60, 40, 40)), (0, 3, 0.3)) for _ in range(2)]
+    images = [(0.1 * (x if k % 2 else x.T)).astype(np.float32) for k, x in enumerate(ways[0][:40])]
+    assert job._departure(images, settings, 0)["overdispersion"].item() < 5
+
+
 def test_departure_is_zero_for_gaussian_patches_and_not_for_others(settings):
     rng = np.random.default_rng(0)
     kinds = {"gaussian": lambda: rng.standard_normal((40, 40)), "spots": lambda: rng.exponential(1, (40, 40))}

@@ -38,7 +38,7 @@ def errors_figure(errors: pd.DataFrame, alike: pd.DataFrame, width: float = WIDT
         left.plot(bound["t"], bound["ours"], "k:", lw=0.9, label="least error of a Gaussian surface")
         for k, pair in enumerate((CLOSED, NOISELESS)):
             line = alike[(alike["set"] == name) & (alike["pair"] == pair)]
-            curve(right, line, "t", "ours", k + 2, f"network and {LABELS[pair].removeprefix('network, ')}")
+            curve(right, line, "t", "ours", k + 2, f"network and {LABELS[pair]}")
         left.set(xscale="log", ylim=(0, None), ylabel=f"{words(name)}\nerror a pixel")
         right.set(xscale="log", ylim=(min(0, line["low"].min()), 1.03), ylabel="correlation of maps")
     for ax in axes[-1]:
@@ -79,8 +79,7 @@ def power_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
             ax.set_axis_off()
         for ax in line[::per_row]:
             ax.set_ylabel(f"{words(name)}\nAUROC")
-    for ax in axes[-1]:
-        ax.set_xlabel("contrast in sd of the surface", fontsize=7)
+    fig.supxlabel("contrast in standard deviations of the surface", fontsize=8)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width == WIDTH else 1)
     return fig
 

@@ -169,13 +169,14 @@ def _graded(
 def _departure(images: Sequence[np.ndarray], settings: dict, seed: int) -> pd.DataFrame:
     """How far normal patches at RADAR's t are from Gaussian; both numbers are 0 for Gaussian patches.
 
-    Mean and covariance are those of every second image, and the others are measured: whitened by their own, few patches
-    would look more Gaussian than they are.
+    Mean and covariance are those of a half of the images, drawn at random, for images often alternate in kind; the
+    others are measured. Whitened by their own, few patches would look more Gaussian than they are.
 
     kurtosis : the mean excess kurtosis of whitened pixels. overdispersion : the variance of the squared length of a
     whitened patch over that of a Gaussian one, 2d, minus 1: how much the surface's contrast differs between places.
     """
-    known, new = images[::2], images[1::2] or images
+    mixed = [images[i] for i in np.random.default_rng(seed).permutation(len(images))]
+    known, new = mixed[::2], mixed[1::2] or mixed
     closed = closed_form.fit(known, settings, seed)
     t, generator = settings["radar"]["t"], torch.Generator().manual_seed(seed + 1)
     x_0 = PatchSampler(new, closed.patch).sample(DEPARTURE, generator)

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from study.limit.plan import CLOSED, GAUSSIAN, NETWORK, NOISELESS, OWN
 
-LABELS = {NETWORK: "network", CLOSED: "closed form", NOISELESS: "network, no noise added"}
+LABELS = {NETWORK: "network", CLOSED: "closed form", NOISELESS: "no noise added"}
 SURFACES = {OWN: "the surface itself", GAUSSIAN: "Gaussian field with its spectrum"}
