@@ -1,11 +1,11 @@
 """How far figures of merit move when nothing that matters changes: the margin below which the ledger sees no
 difference.
 
-Two folders with the exhibits of one profile, of equal settings, made on two kinds of processors: by metric the root
-mean square of the difference between two seeds of a training (`seeds`), and between the processors (`processors`), of
-all figures of trained methods; `margin` is the larger of both. Left in data/wobble.csv.
+Of a folder with the exhibits of a profile, by metric, the root mean square of the difference between two seeds of a
+training (`seeds`), of all figures of trained methods. With a second folder, of equal settings and from another kind of
+processor, that between the processors as well (`processors`). `margin` is the larger of both. Left in data/wobble.csv.
 
-    python workflow/wobble.py figures/default ~/elsewhere/figures/default
+    python workflow/wobble.py figures/default [~/elsewhere/figures/default]
 """
 
 import sys
@@ -64,10 +64,12 @@ def _rms(metric: pd.Series, apart: pd.Series) -> pd.Series:
 
 
 if __name__ == "__main__":
-    one, other = (figures(Path(folder)) for folder in sys.argv[1:3])
-    table = pd.DataFrame({"seeds": between_seeds(one), "processors": between_processors(one, other)}).reindex(METRICS)
-    if not (table["processors"] > 0).any():
-        sys.exit("nothing moved between the two folders: they are of one kind of processor, or copies")
+    one, *others = (figures(Path(folder)) for folder in sys.argv[1:3])
+    table = pd.DataFrame({"seeds": between_seeds(one)}).reindex(METRICS).assign(processors=np.nan)
+    if others:
+        table["processors"] = between_processors(one, others[0])
+        if not (table["processors"] > 0).any():
+            sys.exit("nothing moved between the two folders: they are of one kind of processor, or copies")
     table["margin"] = table.max(axis=1)
     write_csv(ROOT / "data/wobble.csv", table.rename_axis("metric").reset_index(), 4)
     print(table.round(4))
