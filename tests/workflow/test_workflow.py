@@ -148,10 +148,15 @@ def test_numbers_are_the_stored_ones_within_tolerance(smoke, name):
     ours = pd.read_csv(smoke / "figures/smoke" / f"{name}.csv")
     stored = pd.read_csv(REPOSITORY / "tests/expected/smoke" / f"{name}.csv")
     assert list(ours.columns) == list(stored.columns) and len(ours) == len(stored)
-    rates = ("radar_table2", "radar_fig8", "radar_classifiers", "radar_conformal", "radar_ablation", "unclean_practice")
+    rates = (
+        "radar_table2", "radar_fig8", "radar_classifiers", "radar_conformal", "radar_ablation", "unclean_practice",
+        "budget", "denoising_paradox", "protocol_gain", "limit_power", "limit_gain", "limit_maps",
+    )  # fmt: skip
     pixels = ("radar_fig6", "radar_fig7", "radar_pixel", "rddpm", "unclean_radar", "unclean_trimmed")
     for column in stored:
-        if column in ("verdict", "chosen_by_normal_images") or (name, column) == ("claims", "ours"):
+        if column in ("verdict", "stability", "chosen_by_normal_images") or (name, column) == ("claims", "ours"):
+            continue  # follow from the numbers, which may lie near a border
+        if name in ("paradox_rules", "paradox_explained") and column not in ("set", "rule", "metric", "explained_by"):
             continue  # follow from the numbers, which may lie near a border
         if stored[column].dtype.kind in "if":
             # a single image that changes sides moves a rate by 1/8, and its interval by somewhat more
