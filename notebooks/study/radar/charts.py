@@ -58,7 +58,9 @@ def contamination_figure(table: pd.DataFrame, metrics: tuple[str, ...], width: f
             for k, (key, line) in enumerate(told.groupby("method", sort=False)):
                 curve(ax, line, "contamination", "ours", k, find_method(str(key)).label)
             dirt = part[part["curve"] != "told to the classifier"]
-            curve(ax, dirt, "contamination", "ours", 4, "RADAR, share of defective training images")
+            curve(
+                ax, dirt, "contamination", "ours", told["method"].nunique(), "RADAR, share of defective training images"
+            )
             ax.set(ylim=(0, 1.03), title=TITLES[metric] if width == WIDTH else f"{name}: {TITLES[metric]}")
         if width == WIDTH:
             row[0].set_ylabel(name.replace("_", " "))
