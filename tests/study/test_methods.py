@@ -21,5 +21,5 @@ def test_the_one_step_is_a_method_of_the_study(images, settings):
 
 def test_every_method_can_be_found_and_others_are_refused():
     assert all(callable(entry.load()) for entry in METHODS.values())
-    with pytest.raises(UserError, match="unknown method 'radr'; there are: radar, radar-simplex"):
+    with pytest.raises(UserError, match="unknown method 'radr'; there are: radar, radar-closed, radar-simplex"):
         method("radr")
