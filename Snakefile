@@ -15,7 +15,7 @@ PACKAGES = {"radarlib": ROOT, "study": ROOT / "notebooks"}  # and where they lie
 sys.path[:0] = map(str, PACKAGES.values())
 
 from study.methods import METHODS
-from study.plan import Notebook
+from study.plan import Notebook, each
 from study.budget import plan as budget
 from study.d3ad import plan as d3ad
 from study.limit import plan as limit
@@ -30,12 +30,6 @@ CHART = (*FIGURE, "column.pdf")  # at the width of one column of a page as well
 TIMED = "measured.json"  # what differs from run to run
 DRAWS = "draws.npz"  # the figures' resamples, by which the ledger compares them
 JUDGED, CURVE = (*TABLE, DRAWS), (*CHART, DRAWS)
-
-
-
-def each(formats, *names):
-    return dict.fromkeys(names, formats)
-
 
 NOTEBOOKS = {
     "01_data": Notebook(leaves={"radar_table1_datasets": TABLE}, printed=["radar_table1"]),

@@ -120,6 +120,12 @@ def copy_repository(target: Path) -> Path:
     return target
 
 
+def sure(folder: Path, exhibit: str) -> None:
+    """The resamples of an exhibit's figures as the figures themselves: for tests in which only these are to count."""
+    rows = (folder / f"{exhibit}.csv").read_text().count("\n") - 1
+    np.savez(folder / f"{exhibit}.draws.npz", off=np.zeros((rows, 50)))
+
+
 def snakemake(where: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return run("snakemake", "--cores", "2", *arguments, cwd=where, **environment)
 

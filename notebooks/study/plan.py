@@ -120,6 +120,11 @@ def picked(settings: dict, *names: str) -> dict:
     return chosen
 
 
+def each(formats: tuple[str, ...], *names: str) -> dict[str, tuple[str, ...]]:
+    """Exhibits of the same formats, for `Notebook.leaves`."""
+    return dict.fromkeys(names, formats)
+
+
 def find_root(start: Path | None = None) -> Path:
     """The repository's folder: the nearest one upwards that holds the Snakefile."""
     here = (start or Path.cwd()).resolve()

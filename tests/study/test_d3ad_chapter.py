@@ -5,13 +5,13 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, sure
 
 from radarlib.config import merge
 from radarlib.datasets import ImageSet, read_mvtec
 from study import ledger
 from study.claims import FAILS, HOLDS, PARTLY
-from study.d3ad import job
+from study.d3ad import claims, job
 from study.d3ad.plan import D3AD, SHOWN, Variant, variants
 
 
@@ -62,14 +62,16 @@ def test_a_static_variant_diffuses_all_images_alike():
 
 
 @pytest.fixture
-def verdicts(smoke, tmp_path):
+def verdicts(smoke, tmp_path, monkeypatch):
     """The ledger after a change of one of the smoke profile's exhibits: by the start of a claim its verdict."""
     folder = shutil.copytree(smoke / "figures/smoke", tmp_path / "figures")
+    monkeypatch.setattr(claims, "NOT_FOLLOWED", 0.0)
 
     def ask(exhibit, change):
         table = pd.read_csv(folder / f"{exhibit}.csv")
         change(table)
         table.to_csv(folder / f"{exhibit}.csv", index=False)
+        sure(folder, exhibit)
         rows, _ = ledger.verdicts(folder, REPOSITORY / "data/paper")
         return lambda start: next(row.verdict for row in rows.itertuples() if row.claim.startswith(start))
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, sure
 
 from radarlib.cli import answer
 from radarlib.config import load_settings, merge
@@ -17,7 +17,7 @@ from radarlib.map_features import mask
 from study.__main__ import parser
 from study.claims import FAILS, HOLDS, PARTLY
 from study.ledger import verdicts
-from study.noise import job, plan, spectra, tables
+from study.noise import claims, job, plan, spectra, tables
 from study.noise.plan import FILTER, FILTERS, START, STARTS
 from study.session import Session
 from study.tables import PRINTED
@@ -167,7 +167,8 @@ def test_a_relation_is_asked_for_where_there_are_sets_enough():
 
 
 @pytest.fixture
-def exhibits(smoke, tmp_path):
+def exhibits(smoke, tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "NOT_FOLLOWED", 0.0)
     return shutil.copytree(smoke / "figures/smoke", tmp_path / "figures")
 
 
@@ -187,6 +188,7 @@ def test_the_ledger_follows_the_tables(exhibits, gaussian, best, structured):
         if "p_highest" in table:
             table["p_highest"] = float(gaussian > 0.6)
         table.to_csv(exhibits / f"{name}.csv", index=False)
+        sure(exhibits, name)
     assert verdict(exhibits, "Gaussian noise detects images best") == best
     assert verdict(exhibits, "Gaussian noise segments best") == best
     assert verdict(exhibits, "On textures, simplex and mixture") == structured
@@ -201,6 +203,7 @@ def test_peaks_follow_the_tables(exhibits):
         table = pd.read_csv(exhibits / f"{name}.csv")
         table["ours"] = np.where(table[key] == table["noise"].map(wanted), 0.8, 0.5)
         table.to_csv(exhibits / f"{name}.csv", index=False)
+        sure(exhibits, name)
     assert verdict(exhibits, "With every noise, 200 steps") == HOLDS
     assert verdict(exhibits, "A mean filter of 11 px") == HOLDS
     assert verdict(exhibits, "The best number of steps is not the same for each noise") == FAILS

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, sure
 
 from radarlib.config import load_settings, merge
 from radarlib.datasets import ImageSet, read_mvtec
@@ -13,7 +13,7 @@ from radarlib.denoiser import Denoiser
 from study.claims import FAILS, HOLDS
 from study.kept import picture, restored
 from study.ledger import verdicts
-from study.ran import job, tables
+from study.ran import claims, job, tables
 
 
 @pytest.fixture
@@ -71,12 +71,14 @@ def test_it_reads_the_network_of_radar_and_ddpm():
 
 
 @pytest.mark.parametrize(("all_steps", "expected"), [(0.9, HOLDS), (0.3, FAILS)])
-def test_verdicts_follow_the_table_of_steps_and_spaces(smoke, tmp_path, all_steps, expected):
+def test_verdicts_follow_the_table_of_steps_and_spaces(smoke, tmp_path, monkeypatch, all_steps, expected):
+    monkeypatch.setattr(claims, "NOT_FOLLOWED", 0.0)
     folder = shutil.copytree(smoke / "figures/smoke", tmp_path / "figures")
     table = pd.read_csv(folder / "ran_table_steps_spaces.csv", dtype={"step": str})
     table["ours"] = 0.5
     table.loc[table["step"] == "all", "ours"] = all_steps
     table.to_csv(folder / "ran_table_steps_spaces.csv", index=False)
+    sure(folder, "ran_table_steps_spaces")
     rows, _ = verdicts(folder, REPOSITORY / "data/paper")
     found = rows.set_index("claim")["verdict"]
     for start in ("Errors of all intermediate steps detect", "Errors of all intermediate steps localise"):

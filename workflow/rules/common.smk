@@ -91,6 +91,12 @@ def image_files(wildcards):
     return sorted(str(p) for part in ("train", "test", "ground_truth") for p in (folder / part).rglob("*.*"))
 
 
+def data_place():
+    """The folder of the data sets; within the repository by its name alone, so that a copy elsewhere has nothing to do."""
+    place = data_root(ROOT)
+    return str(place.relative_to(ROOT.resolve()) if place.is_relative_to(ROOT.resolve()) else place)
+
+
 def data_settings(wildcards):
     """Of the training, the data depend on the size of a patch alone."""
     return sections(settings(wildcards.profile), "data", "training.patch")

@@ -13,7 +13,7 @@ rule data:
         f"{SET}/logs/data.log",
     params:
         settings=data_settings,
-        root=str(data_root(ROOT)),
+        root=data_place(),
     shell:
         "python -m study data {wildcards.set} --threads 1 --root {params.root:q} --out {output.images}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
