@@ -196,6 +196,14 @@ class Evidence:
         return sorted(int(v) for v in set(self._curve["steps"]))
 
     @cached_property
+    def earlier(self) -> dict[int, Evidence]:
+        """The same at each milestone but the last, by its steps."""
+        found = {step: Evidence(self.folder, self.paper_folder, step) for step in self.milestones[:-1]}
+        for evidence in found.values():
+            evidence.used = self.used
+        return found
+
+    @cached_property
     def _changes(self) -> pd.Series:
         table = pd.read_csv(self._read(self.folder / "budget_stability.csv"))
         return table.set_index(["set", "method", "metric"])["change"].abs()
@@ -236,7 +244,12 @@ class Evidence:
     @cached_property
     def counts(self) -> pd.Series:
         """RADAR's Table I by (set, part, class)."""
-        return self.printed_table("radar_table1").set_index(["set", "part", "class"])["count"]
+        return self.printed_table("radar_table1").set_index(["set", "part", "class"])["count"].sort_index()
+
+    @cached_property
+    def mvtec(self) -> pd.Series:
+        """MVTec AD's own counts by (set, part, class); the set "all" is all of it."""
+        return self.printed_table("mvtec_counts").set_index(["set", "part", "class"])["count"].sort_index()
 
     @cached_property
     def printed(self) -> pd.DataFrame:
@@ -261,7 +274,7 @@ class Claim:
         return ITSELF if not self.exhibit or self.exhibit.startswith("data/") else EXPERIMENT
 
 
-def stability(claim: Claim, found: Finding, folder: Path, paper: Path, used: set[Path]) -> str:
+def stability(claim: Claim, found: Finding, evidence: Evidence) -> str:
     """Whether the side on which a claim falls changes along the training of the networks that it rests on: NEVER, "at N
     steps" (where it last did), UNKNOWN, or NO_NETWORK.
     """
@@ -269,13 +282,11 @@ def stability(claim: Claim, found: Finding, folder: Path, paper: Path, used: set
         return NO_NETWORK if found.parts else ""
     if any(part.moved is None or not (part.tracked or part.moved == 0) for part in found.parts):
         return UNKNOWN
-    now, steps = [part.side for part in found.parts], Evidence(folder, paper).milestones
-    for step in reversed(steps[:-1]):
-        before = Evidence(folder, paper, step)
-        sides = [part.side for part in claim.check(before).parts]
-        used |= before.used
-        if sides != now:
-            return f"at {steps[steps.index(step) + 1]:,} steps"
+    now, later = [part.side for part in found.parts], evidence.milestones[-1]
+    for step, before in reversed(evidence.earlier.items()):
+        if [part.side for part in claim.check(before).parts] != now:
+            return f"at {later:,} steps"
+        later = step
     return NEVER
 
 

@@ -46,6 +46,14 @@ def decide(session: Session, name: str, method: str, seed: int, **changes: float
     )
 
 
+def detected(session: Session, name: str, method: str) -> tuple[np.ndarray, list[dict], dict[str, np.ndarray]]:
+    """Which test images are anomalous, and `metric_rows` of a method's decisions with all its seeds."""
+    runs = [decide(session, name, method, seed) for seed in session.decision_seeds(method)]
+    truth = (runs[0]["defect"] != GOOD).to_numpy()
+    scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
+    return truth, *metric_rows(session, truth, scores, flagged)
+
+
 def detection_table(session: Session, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
     """`radar_table2_detection`: one row per set, method and metric.
 
@@ -56,10 +64,7 @@ def detection_table(session: Session, methods: tuple[str, ...] = tuple(table_row
     rows: list[dict] = []
     draws: dict[str, dict[str, np.ndarray]] = {name: {} for name in session.sets}
     for name, method in itertools.product(session.sets, methods):
-        runs = [decide(session, name, method, seed) for seed in session.decision_seeds(method)]
-        truth = (runs[0]["defect"] != GOOD).to_numpy()
-        scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
-        found, drawn = metric_rows(session, truth, scores, flagged)
+        truth, found, drawn = detected(session, name, method)
         draws[name][method] = drawn["f1"]  # of the same resampled images for every method
         for row in found:
             paper = printed.loc[name, method].get(row["metric"], np.nan) if (name, method) in printed.index else np.nan

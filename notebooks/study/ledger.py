@@ -40,7 +40,7 @@ def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
             rows.append({
                 "claim": claim.text, "where": f"{source}, {claim.where}", "kind": claim.kind(found),
                 "paper": claim.paper, "ours": found.ours, "verdict": found.verdict,
-                "stability": stability(claim, found, folder, paper, evidence.used), "exhibit": claim.exhibit,
+                "stability": stability(claim, found, evidence), "exhibit": claim.exhibit,
                 "measured": found.measured,
             })  # fmt: skip
     return pd.DataFrame(rows), evidence.used

@@ -7,9 +7,8 @@ import pandas as pd
 
 from radarlib.datasets import GOOD
 from study.chapter import Chapter
-from study.detection import decide
+from study.detection import detected
 from study.drawing import Example
-from study.evaluate import metric_rows
 from study.examples import examples
 from study.limit.names import LABELS
 from study.limit.plan import CLOSED, GAUSSIAN, JOB, NETWORK, NOISELESS, OWN
@@ -182,10 +181,7 @@ def gain_table(session: Session) -> pd.DataFrame:
 
 
 def _decisions(session: Session, name: str, method: str) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    runs = [decide(session, name, method, seed) for seed in session.decision_seeds(method)]
-    truth = (runs[0]["defect"] != GOOD).to_numpy()
-    scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
-    rows, drawn = metric_rows(session, truth, scores, flagged)
+    _, rows, drawn = detected(session, name, method)
     return {row["metric"]: row["ours"] for row in rows}, drawn
 
 

@@ -210,7 +210,7 @@ def _beats_reconstruction(evidence: Evidence) -> Finding:
 
 def _images_of_mvtec(evidence: Evidence) -> Finding:
     """The images that MVTec AD has, and with how many masks the printed number is reached."""
-    counts = evidence.printed_table("mvtec_counts").query("set == 'all'").set_index(["part", "class"])["count"]
+    counts = evidence.mvtec["all"]
     images, masks = int(counts.sum()), int(counts["test", "defective"])
     text = f"MVTec AD has {images:,} images; with its {masks:,} masks that makes {images + masks:,}"
     return Finding(text, (exactly(images == 6612),))

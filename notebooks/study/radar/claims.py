@@ -243,9 +243,7 @@ def _precision_highest(value: Value) -> tuple[str, bool]:
 
 def _tile_is_whole(evidence: Evidence) -> Finding:
     """Whether Table I has MVTec AD's defective images of Tile: by types, and in all."""
-    ours = evidence.printed_table("mvtec_counts").query("set == 'tile' and part == 'test'").set_index("class")["count"]
-    printed = evidence.printed_table("radar_table1").query("set == 'tile' and part == 'test'")
-    printed = printed.set_index("class")["count"]
+    ours, printed = evidence.mvtec["tile", "test"], evidence.counts["tile", "test"]
     types = ours.index.intersection(printed.index).drop("good")
     missing = ours[types] - printed[types]
     text = ", ".join(f"{name.replace('_', ' ')} {printed[name]} of {ours[name]}" for name in types)

@@ -142,7 +142,7 @@ TRAINED_ON = 4096, 957  # defect-free and defective images, §4
 
 def _trains_on_the_training_part(evidence: Evidence) -> Finding:
     """Whether MVTec AD's training part has the normal images that training is said to use."""
-    counts = evidence.printed_table("mvtec_counts").query("set == 'all'").set_index(["part", "class"])["count"]
+    counts = evidence.mvtec["all"]
     train, test = int(counts["train", "good"]), int(counts["test", "good"])
     text = f"the training part has {train:,}; {TRAINED_ON[0]:,} are those and all {test} normal test images"
     return Finding(text, (exactly(train >= TRAINED_ON[0]),))
