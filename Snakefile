@@ -2,6 +2,7 @@
 #
 #   snakemake --cores 4                                            the `default` profile
 #   snakemake --cores 2 smoke | real | paper | long                another profile (config/<profile>.yaml)
+#   snakemake --cores 2 half                                       half of the training, for the ledger
 #   snakemake --cores 2 figures/default/radar_table2_detection.csv one exhibit
 #   snakemake --cores 2 real --config 'seeds=[0]'                  a parameter changed
 #
@@ -23,6 +24,7 @@ from study.noise import plan as noise
 from study.protocol import plan as protocol
 from study.radar import plan as radar
 from study.ran import plan as ran
+from study.terms import plan as terms
 from study.unclean import plan as unclean
 
 TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
@@ -114,10 +116,16 @@ NOTEBOOKS = {
         },
     ),
     "15_protocol": Notebook(jobs=[budget.JOB, radar.JOB], methods=protocol.RANKED, leaves={"protocol_gain": CHART}),
+    "16_terms": Notebook(
+        jobs=[terms.JOB],
+        methods=[name for pair in terms.PAIRS.items() for name in pair],
+        leaves={"terms_chain": TABLE, "terms_whole": TABLE, "terms_blur": CHART},
+    ),
     # The ledger reads the exhibits of all the others.
     "00_claims": Notebook(ledger=True, leaves={"claims": (*TABLE, TIMED)}),
 }
 LONG = ["13_limit", "14_training"]  # what longer training changes
+HALVED = ["09_noise", "10_unclean_data", "11_d3ad", "12_ran"]  # followed by a run with half of the training
 
 
 include: "workflow/rules/common.smk"
@@ -133,9 +141,10 @@ rule study:
         exhibits(PROFILE),
 
 
-for chosen, notebooks in {**dict.fromkeys(("smoke", "real", "paper"), NOTEBOOKS), "long": LONG}.items():
+targets = {**{name: (name, NOTEBOOKS) for name in ("smoke", "real", "paper")}, "long": ("long", LONG)}
+for target, chosen in {**targets, "half": (f"{PROFILE}{HALF}", HALVED)}.items():
 
     rule:
-        name: chosen
+        name: target
         input:
-            lambda _, chosen=chosen, notebooks=notebooks: exhibits(chosen, notebooks),
+            lambda _, chosen=chosen: exhibits(*chosen),

@@ -25,13 +25,15 @@ SECTIONS = ("diffusion", "noise", "unet", "loss", "training")
 class Denoiser:
     """ε_θ on a device, with the schedule and the noise that it was trained for.
 
-    `settings` holds the SECTIONS of a configuration.
+    `settings` holds the SECTIONS of a configuration. `evaluations` and `pixels` count what it was asked about so far.
     """
 
     net: UNet
     settings: dict
     device: torch.device
     dtype: torch.dtype
+    evaluations: int = 0
+    pixels: int = 0
 
     @property
     def patch(self) -> int:
@@ -48,6 +50,7 @@ class Denoiser:
     def eps(self, x_t: Tensor, t: int) -> Tensor:
         """ε_θ(x_t, t): patches (N, 1, H, W) → predicted noise of the same shape, float32."""
         steps = torch.full((len(x_t),), t, device=x_t.device)
+        self.evaluations, self.pixels = self.evaluations + len(x_t), self.pixels + x_t.numel()
         with torch.inference_mode(), autocast(self.device, self.dtype):
             return self.net(x_t, steps)
 

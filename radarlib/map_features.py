@@ -6,6 +6,7 @@ should give equal bytes.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter, grey_closing, sobel, uniform_filter
 from skimage.filters import threshold_otsu
@@ -79,6 +80,18 @@ def mask(error: np.ndarray, size: int) -> np.ndarray:
     """
     # The filter's running sum can fall below zero by a rounding.
     return np.maximum(uniform_filter(np.asarray(error, np.float32) ** 2, size), 0)
+
+
+def smoothed(found: np.ndarray, sigma: float) -> np.ndarray:
+    """A map on the grid that all methods on features are judged on, (MAP, MAP), after their filter: one grid, one
+    smoothing.
+
+    found : (h, w), of any size. sigma : of the filter, in px of an image of PAPER_SIDE.
+    """
+    if found.shape != (MAP, MAP):
+        way = cv2.INTER_AREA if min(found.shape) > MAP else cv2.INTER_LINEAR
+        found = cv2.resize(np.asarray(found, np.float32), (MAP, MAP), interpolation=way)
+    return gaussian_filter(found, sigma * MAP / PAPER_SIDE)
 
 
 def highest(scores: np.ndarray) -> float:

@@ -23,11 +23,12 @@ def _data(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from radarlib.datasets import ImageSet
+    from radarlib.datasets import ImageSet, resized
     from radarlib.train import train
 
     settings = args.settings
     data = ImageSet.load(args.data).blind().contaminated(settings["training"]["dirt"], args.seed)
+    data = resized(data, args.side)
     train(data.train_images, settings, args.seed, args.out, settings["compute"]["device"], args.label)
     return 0
 
@@ -113,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
     chosen = commands.choices
     chosen["data"].add_argument("name")
     chosen["data"].add_argument("--root", type=Path, required=True, help="folder of the data sets in MVTec AD layout")
+    chosen["train"].add_argument("--side", type=int, help="of the squares that images are scaled to (default: as is)")
     chosen["score"].add_argument("--method", required=True)
     for name in ("source", "executed", "html"):
         chosen["notebook"].add_argument(name, type=Path)

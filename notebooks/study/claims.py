@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import pandas as pd
 from radarlib.errors import UserError
 from study.methods import METHODS
 from study.metrics import DETECTION, interval
+from study.plan import HALF, without_steps
 
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
@@ -26,6 +28,11 @@ UNDECIDED, MOVING, UNFOLLOWED = (
 EXPERIMENT, ITSELF = "experiment of ours", "the paper against itself"
 LEVEL = 0.95  # of the interval that must lie on one side
 NEVER, UNKNOWN, NO_NETWORK = "never", "unknown", "no network"
+STEADY, TURNED = "not over the last doubling", "over the last doubling"
+NOT_FOLLOWED = None
+"""How far longer training moves figures of networks that nobody followed along it: the run with half the training says,
+where there is one (`followed`).
+"""
 LITTLE = 1e-9  # that a followed training moved a figure at least, so that 0 says "no network"
 
 
@@ -128,6 +135,27 @@ class Finding:
         return next(verdict for verdict in (UNFOLLOWED, MOVING, UNDECIDED, HOLDS, FAILS) if verdict in found)
 
 
+def followed(found: Finding, before: Finding) -> Finding:
+    """A finding whose networks were not followed, with how far the last doubling of the training moved each comparison:
+    off `before`, the same after half of the training. Comparisons that are not the same stay as they are.
+    """
+    if len(found.parts) != len(before.parts):
+        return found
+    return replace(found, parts=tuple(_moved(part, old) for part, old in zip(found.parts, before.parts, strict=True)))
+
+
+def _moved(part: Part | Joined, before: Part | Joined) -> Part | Joined:
+    if isinstance(part, Joined) and isinstance(before, Joined) and len(part.parts) == len(before.parts):
+        return Joined(tuple(_moved_part(a, b) for a, b in zip(part.parts, before.parts, strict=True)))
+    return _moved_part(part, before) if isinstance(part, Part) and isinstance(before, Part) else part
+
+
+def _moved_part(part: Part, before: Part) -> Part:
+    if part.moved is not None:
+        return part
+    return replace(part, moved=max(LITTLE, abs(float(part.slack[0] - before.slack[0]))))
+
+
 class Evidence:
     """The exhibits of a profile, read when they are asked for; `used` names those that were.
 
@@ -136,6 +164,18 @@ class Evidence:
 
     def __init__(self, folder: Path, paper: Path, at: int | None = None):
         self.folder, self.paper_folder, self.used, self.at = folder, paper, set[Path](), at
+
+    def halved(self, exhibit: str) -> Evidence | None:
+        """The exhibits after half of the training, where that run has left this one and on the same terms: what both
+        provenances know of settings is equal, but for the steps.
+        """
+        half = Evidence(self.folder.with_name(self.folder.name + HALF), self.paper_folder)
+        files = [each.folder / f"{exhibit}.provenance.json" for each in (self, half)]
+        if not exhibit or not all(file.is_file() for file in files):
+            return None
+        now, before = (without_steps(json.loads(file.read_text())["settings"]) for file in files)
+        half.used = self.used
+        return half if _agree(now, before) else None
 
     def _read(self, file: Path) -> Path:
         if not file.is_file():
@@ -257,6 +297,13 @@ class Evidence:
         return self.printed_table("radar_table2").set_index(["set", "method"])
 
 
+def _agree(a: Any, b: Any) -> bool:
+    """Whether settings agree in all keys that both have: a key that is new since then is no other term."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return all(_agree(a[key], b[key]) for key in a.keys() & b.keys())
+    return a == b
+
+
 @dataclass(frozen=True)
 class Claim:
     """`text` in our own words, `where` in the paper, the number that it prints, the exhibit that shows ours."""
@@ -274,17 +321,21 @@ class Claim:
         return ITSELF if not self.exhibit or self.exhibit.startswith("data/") else EXPERIMENT
 
 
-def stability(claim: Claim, found: Finding, evidence: Evidence) -> str:
+def stability(claim: Claim, found: Finding, evidence: Evidence, before: Finding | None = None) -> str:
     """Whether the side on which a claim falls changes along the training of the networks that it rests on: NEVER, "at N
-    steps" (where it last did), UNKNOWN, or NO_NETWORK.
+    steps" (where it last did), UNKNOWN, or NO_NETWORK. Of networks that a run with half the training alone has
+    followed: STEADY or TURNED.
     """
     if not found.parts or all(part.moved == 0 for part in found.parts):
         return NO_NETWORK if found.parts else ""
+    sides = [part.side for part in found.parts]
+    if before and all(part.moved is not None for part in found.parts):
+        return STEADY if sides == [part.side for part in before.parts] else TURNED
     if any(part.moved is None or not (part.tracked or part.moved == 0) for part in found.parts):
         return UNKNOWN
-    now, later = [part.side for part in found.parts], evidence.milestones[-1]
-    for step, before in reversed(evidence.earlier.items()):
-        if [part.side for part in claim.check(before).parts] != now:
+    later = evidence.milestones[-1]
+    for step, earlier in reversed(evidence.earlier.items()):
+        if [part.side for part in claim.check(earlier).parts] != sides:
             return f"at {later:,} steps"
         later = step
     return NEVER

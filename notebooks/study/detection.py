@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 
 from radarlib.datasets import GOOD
 from radarlib.map_features import filled
@@ -13,7 +15,7 @@ from radarlib.oneclass import OneClass
 from study.evaluate import NO_MASK, metric_rows, pixel_rows
 from study.methods import HIGHEST, METHODS, PAPER_METHODS, label_of, table_rows
 from study.metrics import DETECTION, PIXEL, TITLES
-from study.session import Session
+from study.session import EVALUATIONS, Session
 from study.tables import stands, with_interval
 
 FILLED = "radar, filled"  # RADAR's map after `map_features.filled`
@@ -46,6 +48,43 @@ def decide(session: Session, name: str, method: str, seed: int, **changes: float
     )
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the study's classifier says of images that a job has scored otherwise than Table II.
+
+    scores, flagged, truth : (test images,). proxy : AUROC of artificial defects against held-out normal images, which
+        sees no test image; missing where there are none.
+    """
+
+    scores: np.ndarray
+    flagged: np.ndarray
+    defects: np.ndarray
+    proxy: float
+
+    @property
+    def truth(self) -> np.ndarray:
+        return self.defects != GOOD
+
+
+def judged(session: Session, name: str, part: pd.DataFrame, seed: int) -> Judged:
+    """The classifier fitted on rows of `kind` train, and its answer to those of kind test, in their order.
+
+    part : `image`, `kind` (train, test; and held, artificial), and the features that are not missing.
+    """
+    options = session.settings["decision"]
+    columns = part.columns[part.notna().all()].difference(["image", "kind"])
+    values = {kind: rows[columns].to_numpy() for kind, rows in part.groupby("kind")}
+    classifier = OneClass(options["contamination"], options["trees"], seed, options["classifier"])
+    classifier.fit(values["train"])
+    proxy = np.nan
+    if "artificial" in values:
+        held, artificial = classifier.score(values["held"]), classifier.score(values["artificial"])
+        proxy = roc_auc_score(np.repeat([False, True], [len(held), len(artificial)]), [*held, *artificial])
+    known = session.data(name).index.set_index("image")["defect"]
+    defects = known.loc[part.loc[part["kind"] == "test", "image"]].to_numpy()
+    return Judged(classifier.score(values["test"]), classifier.predict(values["test"]), defects, proxy)
+
+
 def detected(session: Session, name: str, method: str) -> tuple[np.ndarray, list[dict], dict[str, np.ndarray]]:
     """Which test images are anomalous, and `metric_rows` of a method's decisions with all its seeds."""
     runs = [decide(session, name, method, seed) for seed in session.decision_seeds(method)]
@@ -58,7 +97,7 @@ def detection_table(session: Session, methods: tuple[str, ...] = tuple(table_row
     """`radar_table2_detection`: one row per set, method and metric.
 
     `ours` is the mean over seeds, `low` and `high` its bootstrap interval over test images, `sd` the spread
-    over seeds, `paper` what RADAR's Table II prints.
+    over seeds, `paper` what RADAR's Table II prints. Of methods with a diffusion network also EVALUATIONS.
     """
     printed = session.paper_values("radar_table2").set_index(["set", "method"])
     rows: list[dict] = []
@@ -69,6 +108,8 @@ def detection_table(session: Session, methods: tuple[str, ...] = tuple(table_row
         for row in found:
             paper = printed.loc[name, method].get(row["metric"], np.nan) if (name, method) in printed.index else np.nan
             rows.append({"set": name, "method": method, **row, "test_images": len(truth), "paper": paper})
+        counted = session.evaluations(name, method)
+        rows += [{"set": name, "method": method, "metric": key, "ours": value} for key, value in counted.items()]
     for name, values in draws.items():
         rivals = [m for m in PAPER_METHODS if m in values]
         best = np.argmax([values[m] for m in rivals], axis=0)
@@ -85,6 +126,8 @@ def detection_shown(table: pd.DataFrame) -> pd.DataFrame:
         for row in part[part["metric"].isin(DETECTION)].itertuples():
             paper = "" if pd.isna(row.paper) else f" ({row.paper:.2f})"
             cells[row.metric] = with_interval(row.ours, row.low, row.high) + paper
+        asked = part.set_index("metric")["ours"].reindex(EVALUATIONS)
+        cells["evaluations"] = "–" if asked.isna().any() else f"{asked.iloc[0]:.0f} ({asked.iloc[1]:.1f})"
         rows.append(cells)
     return pd.DataFrame(rows)
 
@@ -105,7 +148,9 @@ def detection_caption(session: Session, table: pd.DataFrame) -> str:
         f"Image-level detection (RADAR Table II): mean over training seeds ({runs}) [bootstrap"
         f" {options['evidence']['level']:.0%} interval over test images and seeds] (value printed in the paper, on its"
         f" own images). Contamination {options['decision']['contamination']}; DDPM takes"
-        f" {options['reconstruction']['reverse_steps']} of {options['reconstruction']['t_start']} reverse steps." + cut
+        f" {options['reconstruction']['reverse_steps']} of {options['reconstruction']['t_start']} reverse steps."
+        " Evaluations: patches that the network is asked about per image (passes of each pixel through it); all"
+        " methods on patches have one stride." + cut
     )
 
 

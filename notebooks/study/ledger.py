@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from study.claims import Claim, Evidence, stability
+from study.claims import Claim, Evidence, followed, stability
 from study.d3ad import claims as d3ad
 from study.noise import claims as noise
 from study.radar import claims as radar
@@ -29,18 +29,21 @@ CLAIMS: dict[str, list[Claim]] = {
 def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
     """A row per claim with its verdict, and the files that were used.
 
-    `kind` says what was held against the claim, `stability` whether its side changes while networks learn; `measured`
-    holds the times that a verdict rests on, empty where it rests on none. folder : a profile's exhibits; paper : the
-    paper's printed tables. Raises UserError for an exhibit that is missing.
+    Networks that are followed nowhere are held against a run with half of the training, where there is one beside
+    `folder`. `kind` says what was held against the claim, `stability` whether its side changes while networks learn;
+    `measured` holds the times that a verdict rests on, empty where it rests on none. folder : a profile's exhibits;
+    paper : the paper's printed tables. Raises UserError for an exhibit that is missing.
     """
     evidence, rows = Evidence(folder, paper), []
     for source, claims in CLAIMS.items():
         for claim in claims:
-            found = claim.check(evidence)
+            found, half = claim.check(evidence), evidence.halved(claim.exhibit)
+            before = claim.check(half) if half and any(part.moved is None for part in found.parts) else None
+            found = followed(found, before) if before else found
             rows.append({
                 "claim": claim.text, "where": f"{source}, {claim.where}", "kind": claim.kind(found),
                 "paper": claim.paper, "ours": found.ours, "verdict": found.verdict,
-                "stability": stability(claim, found, evidence), "exhibit": claim.exhibit,
+                "stability": stability(claim, found, evidence, before), "exhibit": claim.exhibit,
                 "measured": found.measured,
             })  # fmt: skip
     return pd.DataFrame(rows), evidence.used

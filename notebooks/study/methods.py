@@ -30,6 +30,15 @@ def _dirt(share: float) -> Callable[[dict], dict]:
     return lambda _: {"training": {"dirt": share}}
 
 
+WHOLE = ("whole", "whole_simplex")
+"""Denoisers of MODELS that are trained on whole images, scaled to squares of `whole.side` px."""
+
+
+def _whole(settings: dict) -> dict:
+    """A network's "patch" is the whole image."""
+    return {"training": {"patch": settings["whole"]["side"], "batch": settings["whole"]["batch"]}}
+
+
 MODELS: dict[str, Callable[[dict], dict]] = {
     "gaussian": lambda _: {},
     "simplex": lambda _: {"noise": {"kind": "simplex"}},
@@ -37,6 +46,8 @@ MODELS: dict[str, Callable[[dict], dict]] = {
     **{dirty(share): _dirt(share) for share in DIRT},
     "patch_small": _patch(3 / 7),
     "patch_medium": _patch(5 / 7),
+    "whole": _whole,
+    "whole_simplex": lambda settings: {**_whole(settings), "noise": {"kind": "simplex"}},
 }
 """The denoisers that the study trains: what each changes of a configuration."""
 
@@ -93,10 +104,20 @@ METHODS = {
     "radar-features": Method(
         "one step on features", "radarlib.feature_step:score", ("feature_step", "features"), "fit"
     ),
-    "ddpm": Method("DDPM", "radarlib.methods.reconstruct:score", ("reconstruction",), "gaussian"),
-    "anoddpm": Method("AnoDDPM", "radarlib.methods.reconstruct:score", ("reconstruction",), "simplex"),
+    "ddpm": Method("DDPM", "radarlib.methods.reconstruct:score", ("reconstruction", "radar.stride"), "gaussian"),
+    "anoddpm": Method("AnoDDPM", "radarlib.methods.reconstruct:score", ("reconstruction", "radar.stride"), "simplex"),
     "diffusionad": Method(
-        "DiffusionAD", "radarlib.methods.reconstruct:score_one_step", ("reconstruction", "diffusionad"), "gaussian"
+        "DiffusionAD", "radarlib.methods.reconstruct:score_one_step", ("diffusionad", "radar.stride"), "gaussian"
+    ),
+    "radar-whole": Method("RADAR, whole images", "radarlib.methods.whole:score_radar", ("radar",), "whole"),
+    "ddpm-whole": Method(
+        "DDPM, whole images", "radarlib.methods.whole:score", ("reconstruction", "radar.stride"), "whole"
+    ),
+    "anoddpm-whole": Method(
+        "AnoDDPM, whole images", "radarlib.methods.whole:score", ("reconstruction", "radar.stride"), "whole_simplex"
+    ),
+    "diffusionad-whole": Method(
+        "DiffusionAD, whole images", "radarlib.methods.whole:score_one_step", ("diffusionad", "radar.stride"), "whole"
     ),
     "ba": Method("B&A", "radarlib.methods.bui_apley:score", ("bui_apley",), "fit"),
     "lf": Method("L&F", "radarlib.methods.caltanissetta:score", ("caltanissetta",), "fit"),

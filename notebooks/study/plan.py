@@ -11,12 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from radarlib.config import load_settings, merge
 from radarlib.errors import UserError
 from radarlib.layout import available_sets, data_root
 from radarlib.sources import imported
 
 NETWORK = ("diffusion", "noise", "unet", "loss", "training")
 """Sections of the settings that a denoiser depends on."""
+HALF = "-half"
+"""Ending of a profile's name: the same with half of the training, by which the ledger sees what still moves."""
+STEPS = (
+    "training.steps", "robust.steps", "noise_study.steps", "d3ad.steps", "d3ad.autoencoder_steps", "feature_step.steps",
+)  # fmt: skip
+"""Lengths of trainings in the settings."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,32 @@ class Notebook:
     printed: Iterable[str] = ()
     cost: bool = False
     ledger: bool = False
+
+
+def profile_settings(root: Path, profile: str, overrides: dict | None = None) -> dict:
+    """The settings of a profile in `config/`, with `overrides` on top; "<profile>-half" has half of its training.
+
+    Raises UserError, one line, for an unknown profile and for whatever `radarlib.config.resolve` refuses.
+    """
+    file = root / "config" / f"{profile.removesuffix(HALF)}.yaml"
+    settings = load_settings(file, overrides)
+    if not profile.endswith(HALF):
+        return settings
+    changes: dict = {"watermark": settings["watermark"] or "half of the training", "budget": {"steps": None}}
+    for name in STEPS:
+        section, key = name.split(".")
+        changes.setdefault(section, {})[key] = max(1, settings[section][key] // 2)
+    return load_settings(file, merge(overrides or {}, changes))
+
+
+def without_steps(settings: dict) -> dict:
+    """Settings without what a profile and its half differ in."""
+    found = {name: dict(part) if isinstance(part, dict) else part for name, part in settings.items()}
+    found.pop("watermark", None)
+    for name in (*STEPS, "budget.steps"):
+        section, key = name.split(".")
+        found.get(section, {}).pop(key, None)
+    return found
 
 
 def picked(settings: dict, *names: str) -> dict:

@@ -12,18 +12,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from radarlib.config import load_settings
 from radarlib.datasets import ImageSet
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
-from radarlib.files import write_bytes, write_csv, write_json, write_npz
+from radarlib.files import read_json, write_bytes, write_csv, write_json, write_npz
 from radarlib.runtime import resolve_device
 from study.kept import load_maps
 from study.methods import TOGETHER, seeds_of, table_rows
-from study.plan import find_root, study_sets
+from study.plan import find_root, profile_settings, study_sets
 from study.provenance import provenance
 from study.tables import to_latex, to_markdown
 
+EVALUATIONS = ("evaluations", "passes")
+"""Of a network per image: patches that it is asked about, and passes of each pixel through it."""
 STAND_INS = {"tile": "tiles", "carpet": "tiles", "grid": "prints"}
 """Simulated surfaces beside which the printed values of MVTec AD's categories stand: stochastic, or periodic."""
 
@@ -33,13 +34,13 @@ class Session:
 
     Parameters
     ----------
-    profile : name of a file in `config/`, without its ending.
+    profile : name of a file in `config/`, without its ending; or with "-half", the same with half of the training.
     overrides : settings on top of the profile, e.g. ``{"decision": {"contamination": 0.1}}``.
     """
 
     def __init__(self, profile: str, overrides: dict | None = None):
         self.root, self.profile, self.started = find_root(), profile, time.monotonic()
-        self.settings = load_settings(self.root / "config" / f"{profile}.yaml", overrides)
+        self.settings = profile_settings(self.root, profile, overrides)
         self.sets = study_sets(self.settings, self.root)
         self.seeds: list[int] = self.settings["seeds"]
         self.inputs: set[Path] = set()
@@ -87,6 +88,14 @@ class Session:
 
     def maps(self, name: str, method: str, seed: int) -> list:
         return load_maps(self.path(name, f"seed{seed}", method, "maps.npz"))
+
+    def evaluations(self, name: str, method: str) -> dict[str, float]:
+        """Of a method with a diffusion network: patches that the network was asked about per image, and how often each
+        of an image's pixels passed through it. Empty for other methods.
+        """
+        method = TOGETHER[method].parts[0] if method in TOGETHER else method
+        timing = read_json(self.path(name, f"seed{self.scored_seeds(method)[0]}", method, "timing.json"))
+        return {key: timing[key] for key in EVALUATIONS if key in timing}
 
     def scored_seeds(self, method: str) -> list[int]:
         """The seeds that a method's maps and features were made with."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,7 +20,7 @@ from radarlib.datasets import drawn
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.extractor import Extractor, cosine_map
-from radarlib.map_features import MAP, PAPER_SIDE
+from radarlib.map_features import MAP, smoothed
 from radarlib.methods import autoencoder
 from radarlib.methods.d3ad import adaptation_loss, condition, disturb, guided_ddim, latent_map
 from radarlib.runtime import image_generator, progress
@@ -171,5 +170,4 @@ class System:
         weight, scales = self.options["weight"], self.scales[adapted]
         latent, feature = self._maps(features, z_0, z_hat, adapted)
         total = weight * latent / scales[0] + (1 - weight) * feature / scales[1]
-        sigma = self.options["sigma"] * MAP / PAPER_SIDE
-        return np.stack([gaussian_filter(m, sigma) for m in total])
+        return np.stack([smoothed(m, self.options["sigma"]) for m in total])

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radarlib.map_features import highest
-
 PROJECTED = 64  # dimensions that the coreset's distances are computed in
 
 
@@ -20,15 +18,13 @@ def distances(x: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Bank:
-    """Standardised features of normal images, and the image that each comes from.
+    """Features of normal images as they are, and the image that each comes from.
 
-    vectors : (n, C) float32. owners : (n,) int. mean, sd : (C,) of the training features.
+    vectors : (n, C) float32. owners : (n,) int.
     """
 
     vectors: np.ndarray
     owners: np.ndarray
-    mean: np.ndarray
-    sd: np.ndarray
 
 
 def fit(features: Sequence[np.ndarray], size: int, seed: int, greedy: bool = False) -> Bank:
@@ -39,11 +35,9 @@ def fit(features: Sequence[np.ndarray], size: int, seed: int, greedy: bool = Fal
     """
     every = np.concatenate(features)
     owners = np.repeat(np.arange(len(features)), [len(part) for part in features])
-    mean, sd = every.mean(0), every.std(0) + 1e-6
     rng, size = np.random.default_rng(seed), min(size, len(every))
-    kept = coreset((every - mean) / sd, size, rng) if greedy else rng.choice(len(every), size, replace=False)
-    kept = np.sort(kept)
-    return Bank((every[kept] - mean) / sd, owners[kept], mean, sd)
+    kept = np.sort(coreset(every, size, rng) if greedy else rng.choice(len(every), size, replace=False))
+    return Bank(every[kept], owners[kept])
 
 
 def coreset(vectors: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -62,10 +56,11 @@ def coreset(vectors: np.ndarray, size: int, rng: np.random.Generator) -> np.ndar
 
 
 def score(features: np.ndarray, bank: Bank, owner: int | None = None) -> tuple[np.ndarray, float]:
-    """The distance of each location to its nearest neighbour, and the image's score, the mean of the highest ones.
+    """The distance of each location to its nearest neighbour, and the image's score, the largest (Roth et al. Eq. 6;
+    as in their code, not weighted by Eq. 7).
 
     features : (locations, C). owner : the training image that this is; its own features are no neighbours.
     """
     vectors = bank.vectors if owner is None else bank.vectors[bank.owners != owner]
-    found = distances((features - bank.mean) / bank.sd, vectors)
-    return found, highest(found)
+    found = distances(features, vectors)
+    return found, float(found.max())

@@ -118,17 +118,17 @@ def residual_features(image: np.ndarray, x_hat: np.ndarray) -> tuple[np.ndarray,
 
 
 def score(image: np.ndarray, denoiser: Denoiser, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:
-    """DDPM or, with a network trained on simplex noise, AnoDDPM."""
+    """DDPM or, with a network trained on simplex noise, AnoDDPM; on RADAR's patches, so that a table has one stride."""
     options = settings["reconstruction"]
     predict = ancestral(denoiser, chain(options["t_start"], options["reverse_steps"]))
-    batch = settings["compute"]["inference_batch"]
-    return residual_features(image, reconstruct(image, denoiser, predict, options["stride"], seed, batch))
+    stride, batch = settings["radar"]["stride"], settings["compute"]["inference_batch"]
+    return residual_features(image, reconstruct(image, denoiser, predict, stride, seed, batch))
 
 
 def score_one_step(
     image: np.ndarray, denoiser: Denoiser, settings: dict, seed: int
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """DiffusionAD."""
+    """DiffusionAD, on RADAR's patches."""
     predict, batch = one_step(denoiser, settings["diffusionad"]), settings["compute"]["inference_batch"]
-    stride = settings["reconstruction"]["stride"]
+    stride = settings["radar"]["stride"]
     return residual_features(image, reconstruct(image, denoiser, predict, stride, seed, batch))

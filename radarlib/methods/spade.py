@@ -12,20 +12,16 @@ from radarlib.methods.patchcore import distances
 
 @dataclass
 class Normals:
-    """Normal images: standardised features (images, locations, C), and their means over locations (images, C)."""
+    """Normal images: features as they are (images, locations, C), and their means over locations (images, C)."""
 
     features: np.ndarray
     pooled: np.ndarray
-    mean: np.ndarray
-    sd: np.ndarray
 
 
 def fit(features: Sequence[np.ndarray]) -> Normals:
     """features : of each normal image, (locations, C)."""
     every = np.stack(features)
-    mean, sd = every.mean((0, 1)), every.std((0, 1)) + 1e-6
-    standard = (every - mean) / sd
-    return Normals(standard, standard.mean(1), mean, sd)
+    return Normals(every, every.mean(1))
 
 
 def score(features: np.ndarray, normal: Normals, k: int, owner: int | None = None) -> tuple[np.ndarray, float]:
@@ -34,9 +30,8 @@ def score(features: np.ndarray, normal: Normals, k: int, owner: int | None = Non
 
     features : (locations, C). owner : the normal image that this is; it is no neighbour of its own.
     """
-    x = (features - normal.mean) / normal.sd
-    far = np.linalg.norm(normal.pooled - x.mean(0), axis=1)
+    far = np.linalg.norm(normal.pooled - features.mean(0), axis=1)
     if owner is not None:
         far[owner] = np.inf
     near = np.argsort(far)[: min(k, len(far) - (owner is not None))]
-    return distances(x, normal.features[near].reshape(-1, x.shape[1])), float(far[near].mean())
+    return distances(features, normal.features[near].reshape(-1, features.shape[1])), float(far[near].mean())

@@ -9,17 +9,18 @@ from conftest import REPOSITORY, sure
 
 from radarlib.config import merge
 from radarlib.datasets import ImageSet, read_mvtec
+from radarlib.map_features import MAP
 from study import ledger
 from study.claims import FAILS, HOLDS, PARTLY
 from study.d3ad import claims, job
-from study.d3ad.plan import D3AD, SHOWN, Variant, variants
+from study.d3ad.plan import D3AD, SCALED, SHOWN, SHUFFLED, Variant, variants
 
 
 def test_every_variant_has_a_name_of_its_own_and_the_study_holds_the_tables():
     plan = variants()
     names = [variant.name for variant in plan]
     assert len(set(names)) == len(names) and D3AD in plan and {v.omega for v in plan} == set(np.arange(11) / 10)
-    assert {v.steps for v in SHOWN} == {"dic", 0.25, 0.5, 0.75, 1.0}  # Table 5
+    assert SHUFFLED in plan and {v.steps for v in SHOWN} == {"dic", 0.25, 0.5, 0.75, 1.0}  # Table 5
     assert {(v.omega, v.adapted) for v in plan} >= {(0, True), (0, False), (1, True), (1, False)}  # Table 6
 
 
@@ -43,10 +44,10 @@ def test_the_job_scores_every_test_image_and_sees_no_label(mvtec, settings, tmp_
     settings = merge(settings, {"d3ad": small, "features": {"side": 32}, "feature_step": step})
     job.run(data, {}, settings, 0, tmp_path / "a", "d3ad")
     table, test = pd.read_csv(tmp_path / "a/scores.csv"), set(data.where("test"))
-    expected = {variant.name for variant in variants()} | {"raw", "step", "patchcore", "spade", "padim"}
+    expected = {variant.name for variant in variants()} | {SCALED, "raw", "step", "patchcore", "spade", "padim"}
     assert set(table["method"]) == expected and (table.groupby("method")["position"].agg(set) == test).all()
     with np.load(tmp_path / "a/maps.npz") as maps:
-        assert set(maps) == expected and all(len(maps[name]) == len(test) for name in maps)
+        assert set(maps) == expected and {m.shape for m in maps.values()} == {(len(test), MAP, MAP)}  # one grid
         highest = table[table["method"] == D3AD.name]["score"].to_numpy()
         np.testing.assert_allclose(maps[D3AD.name].max((1, 2)), highest, rtol=2e-3)
     bins = pd.read_csv(tmp_path / "a/bins.csv")

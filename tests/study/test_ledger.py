@@ -19,6 +19,8 @@ from study.claims import (
     NEVER,
     NO_NETWORK,
     PARTLY,
+    STEADY,
+    TURNED,
     UNDECIDED,
     UNFOLLOWED,
     UNKNOWN,
@@ -28,6 +30,7 @@ from study.claims import (
     Part,
     all_of,
     exactly,
+    followed,
 )
 from study.ledger import CLAIMS, counted, exact, shown, verdicts
 from study.metrics import DETECTION
@@ -100,6 +103,31 @@ def test_a_change_that_is_not_known_is_not_followed(tmp_path):
     assert evidence.moved("prints", ["ba", "raw"], "f1") == 0 and evidence.moved("tiles", ["ddpm"], "f1") is None
 
 
+def test_half_of_the_training_tells_what_still_moves():
+    now = Finding("", (Part(spread(0.1), 0.02, None), all_of([Part(spread(0.3), 0.02, None), exactly(True)])))
+    near = Finding("", (Part(spread(0.09), 0.02, None), all_of([Part(spread(0.28), 0.02, None), exactly(True)])))
+    far = Finding("", (Part(spread(-0.2), 0.02, None), all_of([Part(spread(0.28), 0.02, None), exactly(True)])))
+    assert now.verdict == UNFOLLOWED
+    assert followed(now, near).verdict == HOLDS and followed(now, far).verdict == MOVING
+    assert [part.moved for part in followed(now, far).parts] == pytest.approx([0.3, 0.02])
+    assert followed(now, Finding("", ())) == now  # nothing to compare
+
+
+def test_the_run_of_half_the_training_counts_where_its_terms_are_the_same(tmp_path):
+    def write(name, settings):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.provenance.json").write_text(json.dumps({"settings": settings}))
+
+    base = {"robust": {"steps": 100, "width": 8}, "watermark": None}
+    write("a", {**base, "new": {"key": 1}})
+    write("a-half", {"robust": {"steps": 50, "width": 8}, "watermark": "half of the training"})
+    write("b", base)
+    write("b-half", {"robust": {"steps": 50, "width": 16}})
+    assert Evidence(tmp_path / "a", tmp_path).halved("x").folder == tmp_path / "a-half"
+    assert Evidence(tmp_path / "b", tmp_path).halved("x") is None  # another width
+    assert Evidence(tmp_path / "a", tmp_path).halved("y") is None  # no such exhibit
+
+
 @pytest.fixture
 def exhibits(smoke, tmp_path):
     """A copy of the smoke profile's exhibits, to be changed; in it no training's last doubling changed a thing."""
@@ -128,6 +156,29 @@ def rewrite(path, change) -> None:
 def certain(folder, name: str) -> None:
     """An exhibit without resamples."""
     (folder / f"{name}.draws.npz").unlink()
+
+
+def test_the_ledger_reads_the_run_of_half_the_training(exhibits):
+    """A claim on networks that nobody follows is decided once a run of half the training says the same."""
+
+    def change(table):
+        table["ours"] = 0.5
+        table.loc[table["method"] == unclean_claims.HUBER, "ours"] = 0.9
+
+    rewrite(exhibits / "rddpm_table1_domain.csv", change)
+    certain(exhibits, "rddpm_table1_domain")
+    start = "With a fifth of the training images defective, Huber's loss"
+
+    def told(start):
+        row = row_of(exhibits, start)
+        return row.verdict, row.stability
+
+    assert told(start) == (UNFOLLOWED, UNKNOWN)
+    half = exhibits.with_name("figures-half")
+    shutil.copytree(exhibits, half)
+    assert told(start) == (HOLDS, STEADY)
+    rewrite(half / "rddpm_table1_domain.csv", lambda table: table.__setitem__("ours", 1 - table["ours"]))
+    assert told(start) == (MOVING, TURNED)
 
 
 def detects(folder, **f1: float) -> None:

@@ -78,6 +78,7 @@ EXHIBITS = {
             "denoising_paradox",
             "paradox_explained",
             "protocol_gain",
+            "terms_blur",
         ),
         CHART,
     ),
@@ -89,6 +90,8 @@ EXHIBITS = {
             "ran_table_steps_spaces",
             "budget_stability",
             "paradox_rules",
+            "terms_chain",
+            "terms_whole",
         ),
         ("csv", "md", "tex"),
     ),
@@ -151,6 +154,7 @@ def test_numbers_are_the_stored_ones_within_tolerance(smoke, name):
     rates = (
         "radar_table2", "radar_fig8", "radar_classifiers", "radar_conformal", "radar_ablation", "unclean_practice",
         "budget", "denoising_paradox", "protocol_gain", "limit_power", "limit_gain", "limit_maps",
+        "terms",
     )  # fmt: skip
     pixels = ("radar_fig6", "radar_fig7", "radar_pixel", "rddpm", "unclean_radar", "unclean_trimmed")
     for column in stored:

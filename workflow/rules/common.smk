@@ -3,12 +3,13 @@ import json
 import os
 import shlex
 
-from radarlib.config import load_settings, typed
+from radarlib.config import typed
 from radarlib.errors import UserError
+from radarlib.files import sha256_bytes
 from radarlib.layout import data_root
 from radarlib.sources import source_files
-from study.methods import MODELS, dirty, method, model_settings, seeds_of
-from study.plan import NETWORK, notebook_digest, notebook_modules, picked, study_sets
+from study.methods import MODELS, WHOLE, dirty, method, model_settings, seeds_of
+from study.plan import HALF, NETWORK, notebook_digest, notebook_modules, picked, profile_settings, study_sets
 
 # The jobs' `python` is the one that runs Snakemake, whichever comes first in PATH; it finds `study` beside the notebooks.
 PYTHON = Path(sys.executable).parent
@@ -46,7 +47,7 @@ def told(ask, *arguments):
 
 
 def settings(profile):
-    return told(load_settings, ROOT / "config" / f"{profile}.yaml", OVERRIDES)
+    return told(profile_settings, ROOT, profile, OVERRIDES)
 
 
 def sets(profile):
@@ -100,6 +101,11 @@ def data_place():
 def data_settings(wildcards):
     """Of the training, the data depend on the size of a patch alone."""
     return sections(settings(wildcards.profile), "data", "training.patch")
+
+
+def train_side(wildcards):
+    """A network of whole images sees them all at one size."""
+    return f"--side {settings(wildcards.profile)['whole']['side']}" if wildcards.model in WHOLE else ""
 
 
 def train_settings(wildcards):
@@ -180,6 +186,12 @@ def notebook_inputs(profile, notebook):
         files += exhibit_files(profile, others, ("csv", TIMED, DRAWS))
         files += ["data/wobble.csv", *sorted(str(file.relative_to(ROOT)) for file in (ROOT / "data/paper").glob("*.csv"))]
     return files
+
+
+def half_trained(profile):
+    """A digest of what the run with half of the training left: not made for the ledger, but read where it is there."""
+    files = sorted(ROOT.glob(f"figures/{profile}{HALF}/*.csv"))
+    return sha256_bytes(b"".join(file.read_bytes() for file in files)) if files else ""
 
 
 def shown(formats):

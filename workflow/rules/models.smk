@@ -33,11 +33,12 @@ rule train:
     params:
         settings=train_settings,
         out=folder_of,
+        side=train_side,
     priority: 2  # the longest jobs first, or the last of an odd number would run beside an idle core
     threads: threads_of
     resources:
         gpu=1,
     shell:
-        "python -m study train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out}"
+        "python -m study train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out} {params.side}"
         " --label '{wildcards.set} seed {wildcards.seed}: training {wildcards.model}' --settings {params.settings:q}"
         " 2>&1 | tee {log}"

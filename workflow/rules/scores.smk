@@ -10,6 +10,7 @@ rule score:
     output:
         features=f"{RUN}/{{method}}/features.csv",
         maps=f"{RUN}/{{method}}/maps.npz",
+        timing=f"{RUN}/{{method}}/timing.json",
     log:
         f"{SET}/logs/{{method}}-seed{{seed}}.log",
     params:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
-from radarlib.datasets import GOOD
-from radarlib.oneclass import OneClass
 from study.budget.names import RULES, variant_label
 from study.budget.plan import JOB, KEYS
 from study.chapter import Chapter
+from study.detection import judged
 from study.evaluate import metric_rows
 from study.metrics import DETECTION, interval
 from study.session import Session
@@ -42,19 +40,11 @@ def _judged(session: Session, name: str, seed: int) -> pd.DataFrame:
     defects against held-out normal images, which sees no test image.
     """
     table = CHAPTER.table(session, name, seed, "features.csv", dtype={"image": str})
-    defects = session.data(name).index.set_index("image")["defect"]
-    options, parts = session.settings["decision"], []
+    parts = []
     for _, part in table.groupby([*POINT, "method"], sort=False):
-        columns = part.columns[part.notna().all()].difference([*POINT, "method", "image", "kind"])
-        kinds = {kind: rows[columns].to_numpy() for kind, rows in part.groupby("kind")}
-        classifier = OneClass(options["contamination"], options["trees"], seed, options["classifier"])
-        classifier.fit(kinds["train"])
-        held, artificial = classifier.score(kinds["held"]), classifier.score(kinds["artificial"])
-        proxy = roc_auc_score(np.repeat([False, True], [len(held), len(artificial)]), [*held, *artificial])
-        test = part[part["kind"] == "test"]
-        parts.append(test[[*POINT, "method", "image"]].assign(
-            seed=seed, proxy=proxy, score=classifier.score(kinds["test"]), flagged=classifier.predict(kinds["test"]),
-            truth=(defects.loc[test["image"]] != GOOD).to_numpy(),
+        found = judged(session, name, part.drop(columns=[*POINT, "method"]), seed)
+        parts.append(part.loc[part["kind"] == "test", [*POINT, "method", "image"]].assign(
+            seed=seed, proxy=found.proxy, score=found.scores, flagged=found.flagged, truth=found.truth,
         ))  # fmt: skip
     return pd.concat(parts)
 
@@ -70,10 +60,10 @@ def curves(session: Session) -> tuple[pd.DataFrame, dict[tuple, dict[str, np.nda
     """
     rows, draws = [], {}
     for name in CHAPTER.sets(session):
-        judged = pd.concat([_judged(session, name, seed) for seed in CHAPTER.seeds(session)])
+        every = pd.concat([_judged(session, name, seed) for seed in CHAPTER.seeds(session)])
         errors = pd.concat([CHAPTER.table(session, name, seed, "errors.csv") for seed in CHAPTER.seeds(session)])
         means = errors.groupby([*POINT, "t", "where"])[["error", "closed", "apart"]].mean()
-        for keys, part in judged.groupby([*POINT, "method"], sort=False):
+        for keys, part in every.groupby([*POINT, "method"], sort=False):
             t_max, width, images, noise, steps, method = keys
             network = variant_label(t_max, width, images, noise, base(session))
             runs = part.pivot_table(index="seed", columns="image", values=["score", "flagged"], aggfunc="first")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -14,11 +13,11 @@ from radarlib import feature_step
 from radarlib.datasets import ImageSet, drawn, resized
 from radarlib.denoiser import Denoiser
 from radarlib.files import write_csv, write_json, write_npz
-from radarlib.map_features import MAP
+from radarlib.map_features import smoothed
 from radarlib.methods import padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
 from radarlib.runtime import elapsed, progress
-from study.d3ad.plan import D3AD, DIC, SHOWN, Variant, variants
+from study.d3ad.plan import D3AD, FIXED, PERMUTED, SCALED, SHOWN, Variant, variants
 from study.kept import picture
 
 QUANTILE = 0.99  # of a map's values on normal images: the threshold of the masks in Fig. 6
@@ -30,7 +29,10 @@ Scored = tuple[np.ndarray, float]
 def on_features(
     embedded: Sequence[np.ndarray], settings: dict, seed: int, label: str
 ) -> dict[str, Callable[[np.ndarray], Scored]]:
-    """Methods fitted on the features (locations, C) of normal images: by name, what they say of an image's features."""
+    """Methods fitted on the features (locations, C) of normal images: by name, what they say of an image's features.
+
+    Standardised where their authors do so: PatchCore and SPADE take features as they are, the single step whitens them.
+    """
     options = settings["d3ad"]
     bank = patchcore.fit(embedded, options["coreset"], seed, greedy=True)
     normal, gaussian = spade.fit(embedded), padim.fit(embedded, seed)
@@ -67,8 +69,10 @@ class Ways:
         """
         images = self.images if part == "test" else self.system.normals
         steps = self.dynamic[part]
-        if variant.steps != DIC:
-            steps = np.full(len(images), max(1, round(float(variant.steps) * self.t_max)))
+        if variant.steps == PERMUTED:
+            steps = np.random.default_rng(self.system.seed).permutation(steps)
+        elif not isinstance(variant.steps, str):
+            steps = np.full(len(images), max(1, round(variant.steps * self.t_max)))
         denoiser = self.system.denoiser if variant.trained else self.system.untrained
         z_0, guidance = self.z_0[part], variant.guidance or self.guidance
         z_hat = self.system.denoise(images, z_0, steps, variant.omega, guidance, denoiser)
@@ -113,8 +117,8 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     Neither training nor scoring sees a label. Two controls: "raw", the squared distance of the image to its mean, and
     the variant whose diffusion is not trained. All see the same images, resized to `d3ad.image_size`.
 
-    Leaves in `out`: `scores.csv` (position, method, score), `maps.npz` (by method (n, MAP, MAP), or on the extractor's
-    grid, float16, test images in the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of every
+    Leaves in `out`: `scores.csv` (position, method, score), `maps.npz` (by method (n, MAP, MAP) float16, test images in
+    the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of every
     training and test image its distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json`
     (seconds per image by method), and the trained autoencoder and diffusion.
     """
@@ -131,7 +135,10 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         if variant in SHOWN:
             pictures[variant.name] = pictured
             thresholds.append((variant.name, float(np.quantile(ways.run(variant, "normal")[0], QUANTILE))))
-    raw = [cv2.resize((x - x.mean()) ** 2, (MAP, MAP), interpolation=cv2.INTER_AREA) for x in images]
+    times = np.array(ways.distances) / np.mean(system.distances)
+    scaled = results.maps[FIXED.name] * times[:, None, None]
+    results.add(SCALED, list(scaled), (m.max() for m in scaled))
+    raw = [smoothed((x - x.mean()) ** 2, options["sigma"]) for x in images]
     results.add("raw", raw, (m.max() for m in raw))
     seconds = _on_features(system, normal, images, settings, seed, label, results)
     seconds[D3AD.name] = _per_image(images, lambda image: _end_to_end(system, image))
@@ -151,7 +158,11 @@ def _on_features(
     label: str,
     results: Results,
 ) -> dict[str, float]:
-    """Fit and run the methods on features; their seconds per image."""
+    """Fit and run the methods on features; their seconds per image.
+
+    On the grid of D3AD's maps and with its smoothing, and an image's score is the map's highest value; but for SPADE,
+    which scores an image by the distances of whole images.
+    """
     embed, grid = system.extractor.embed, system.extractor.grid
     some = drawn(np.arange(len(normal)), settings["d3ad"]["memory"], seed)
     embedded = [embed(normal[i]) for i in progress(some, desc=f"{label}: features", unit="image")]
@@ -159,7 +170,9 @@ def _on_features(
     seen = [embed(image) for image in images]
     for name, method in progress(fitted.items(), desc=f"{label}: methods on features", unit="method"):
         found = [method(x) for x in seen]
-        results.add(name, [m.reshape(grid, grid) for m, _ in found], (value for _, value in found))
+        maps = [smoothed(m.reshape(grid, grid), settings["d3ad"]["sigma"]) for m, _ in found]
+        scores = [value for _, value in found] if name == "spade" else [m.max() for m in maps]
+        results.add(name, maps, scores)
     return {name: _per_image(images, _after(embed, method)) for name, method in fitted.items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study.d3ad.plan import D3AD, GUIDED, NOISED, STATIC, Variant
+from study.d3ad.plan import D3AD, FIXED, GUIDED, NOISED, SCALED, SHUFFLED, STATIC, Variant
 
 STEP = "one step on features"
 
@@ -21,6 +21,11 @@ METHODS = {
 POLICIES = {**{Variant(share).name: f"{share:.0%} of T_max" for share in STATIC}, D3AD.name: "dynamic"}
 
 DISTANCE = "control: the distance alone"
+CONTROLS = {
+    SHUFFLED.name: "control: dynamic steps, permuted among images",
+    SCALED: f"control: {FIXED.steps:.0%} of T_max, map × distance",
+}
+"""What dynamic steps must beat: as many steps, but not the image's own; and the distance without the steps."""
 
 PLAIN, SCALED_ONLY = Variant(omega=1.0, adapted=False), Variant(adapted=False)
 

@@ -12,7 +12,18 @@ import pandas as pd
 from radarlib.datasets import GOOD
 from radarlib.files import read_json
 from study.chapter import Chapter
-from study.d3ad.names import ABLATION, BENCHMARKS, DISTANCE, METHODS, PLAIN, POLICIES, SCALED_ONLY, STEP, WITHOUT
+from study.d3ad.names import (
+    ABLATION,
+    BENCHMARKS,
+    CONTROLS,
+    DISTANCE,
+    METHODS,
+    PLAIN,
+    POLICIES,
+    SCALED_ONLY,
+    STEP,
+    WITHOUT,
+)
 from study.d3ad.plan import D3AD, JOB, NOISED, OMEGAS, STATIC, Variant
 from study.detection import detection_table, pixel_table
 from study.evaluate import auroc_row, pixel_rows
@@ -96,12 +107,14 @@ def image_pro(session: Session) -> pd.DataFrame:
 def dynamic(session: Session) -> pd.DataFrame:
     """`d3ad_table5_dynamic`: dynamic conditioning against shares of T_max; the paper's values are of VisA.
 
-    A control: the distance to normal images, from which the steps follow, as an image's score without any diffusion.
+    Controls: CONTROLS; and the distance to normal images, from which the steps follow, as an image's score without any
+    diffusion.
     """
-    table = _compared(session, POLICIES, "policy")
+    ways = {**POLICIES, **CONTROLS}
+    table = _compared(session, ways, "policy")
     names = {"dic": D3AD.name, **{f"static{round(100 * share)}": Variant(share).name for share in STATIC}}
     paper = session.paper_values("d3ad_table5").replace({"policy": names}).set_index(["policy", "metric"])["value"]
-    found = beside(table, paper).replace({"policy": POLICIES})
+    found = beside(table, paper).replace({"policy": ways})
     alone = []
     for name in CHAPTER.sets(session):
         scores = (

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from study.claims import (
+    NOT_FOLLOWED,
     OURS,
     ROUNDED,
     Answer,
@@ -35,10 +36,6 @@ PAPER = "data/paper/noise_table{}.csv"
 FLAT = 0.02  # a spread of AUROC that counts as insensitive; the paper's own is 0.006
 GREAT = 0.05  # a spread of AUROC that counts as of great importance
 APART = 0.084  # between Gaussian and mixture noise on Cable, which the paper calls a notable exception
-
-
-NOT_FOLLOWED = None
-"""How far longer training moves these networks: they were not followed."""
 
 
 def _each(exhibit: str, ask: Callable[[Evidence, pd.DataFrame], Answer]) -> Callable[[Evidence], Finding]:

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from radarlib.datasets import GOOD
-from radarlib.oneclass import OneClass
 from study.chapter import Chapter
-from study.detection import decide
+from study.detection import decide, judged
 from study.methods import METHODS, label_of
 from study.metrics import interval, stratified_weights
 from study.protocol.names import LABELS
@@ -119,16 +118,10 @@ def _best(candidates: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 def _alternatives(session: Session, name: str, table: pd.DataFrame, keys: list[str], seed: int) -> dict[tuple, Run]:
     """A run for each group of a job's features, by the study's classifier. table : with `kind` train or test."""
-    defects, options = session.data(name).index.set_index("image")["defect"], session.settings["decision"]
     found = {}
     for key, part in table.groupby(keys, sort=False):
-        columns = part.columns[part.notna().all()].difference([*keys, "image", "kind"])
-        train, test = (part[part["kind"] == kind] for kind in ("train", "test"))
-        classifier = OneClass(options["contamination"], options["trees"], seed, options["classifier"])
-        values = test[columns].to_numpy()
-        classifier.fit(train[columns].to_numpy())
-        key = key if isinstance(key, tuple) else (key,)
-        found[key] = Run(classifier.score(values), classifier.predict(values), defects.loc[test["image"]].to_numpy())
+        own = judged(session, name, part.drop(columns=keys), seed)
+        found[key if isinstance(key, tuple) else (key,)] = Run(own.scores, own.flagged, own.defects)
     return found
 
 

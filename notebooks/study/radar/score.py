@@ -22,16 +22,17 @@ def score_set(
     """Score the classifier's training images and all test images by `method`.
 
     The method sees pixels only: neither labels nor masks. Leaves in `out`: `features.csv` (image, split,
-    features), `maps.npz` (test images' maps, float16, laid end to end), `timing.json`.
+    features), `maps.npz` (test images' maps, float16, laid end to end), `timing.json` (seconds; and of a network the
+    patches that it was asked about per image, and how often each pixel passed through it).
     """
     entry, device = find_method(method), settings["compute"]["device"]
-    function, given = entry.load(), None
+    function, given, network = entry.load(), None, None
     if entry.trained or entry.model == "untrained":
         from radarlib.denoiser import Denoiser  # here, for the methods that do without PyTorch
 
         if entry.trained and model is None:
             raise UserError(f"method {method!r} needs a trained model")
-        given = Denoiser.load(model, device) if model else Denoiser.untrained(settings, seed, device)
+        given = network = Denoiser.load(model, device) if model else Denoiser.untrained(settings, seed, device)
     elif entry.model == "fit":
         given = entry.load_fit()(data.train_images, settings, seed)
     chosen = [
@@ -48,9 +49,10 @@ def score_set(
     seconds = time.monotonic() - started
     table = pd.DataFrame(rows)
     write_npz(out / "maps.npz", pixels=laid_flat(maps), shapes=np.array([m.shape for m in maps]))
-    write_json(
-        out / "timing.json",
-        {"seconds": round(seconds, 2), "images": len(chosen), "seconds_per_image": seconds / len(chosen)},
-    )
+    facts = {"seconds": round(seconds, 2), "images": len(chosen), "seconds_per_image": seconds / len(chosen)}
+    if network:
+        pixels = sum(data.images[i].size for i in chosen)
+        facts |= {"evaluations": network.evaluations / len(chosen), "passes": network.pixels / pixels}
+    write_json(out / "timing.json", facts)
     write_csv(out / "features.csv", table, 7)
     return table

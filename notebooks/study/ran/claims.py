@@ -7,14 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from study.claims import Answer, Claim, Evidence, Part, all_of, by, each_set, told, untestable
+from study.claims import NOT_FOLLOWED, Answer, Claim, Evidence, Part, all_of, by, each_set, told, untestable
 from study.ran.plan import ALL
 
 RAN, GRADIENT = "ran_table_steps_spaces", "ran_fig_gradient"
-
-
-NOT_FOLLOWED = None
-"""How far longer training moves these figures: nobody has read them along the training."""
 
 
 def _steps_help(metric: str) -> Callable[[Evidence, pd.DataFrame], Answer]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter
 
 from radarlib.datasets import ImageSet, drawn
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.extractor import Extractor
 from radarlib.files import write_csv, write_npz
-from radarlib.map_features import MAP, PAPER_SIDE
+from radarlib.map_features import smoothed
 from radarlib.methods.ran import errors, estimates, to_normality
 from radarlib.runtime import progress
 from study.kept import PICTURE, picture
@@ -32,12 +30,6 @@ def combined(maps: dict[str, np.ndarray], scales: dict[str, np.ndarray]) -> dict
     own = {space: maps[space] / scales[space][:, None, None] for space in maps}
     own["both"] = (own["pixel"] + own["feature"]) / 2
     return {space: np.concatenate([m, m.mean(0, keepdims=True)]) for space, m in own.items()}
-
-
-def _small(maps: np.ndarray, sigma: float) -> np.ndarray:
-    """Maps (n, H, W) at MAP × MAP and smoothed."""
-    resized = (cv2.resize(m, (MAP, MAP), interpolation=cv2.INTER_AREA) for m in maps)
-    return np.stack([gaussian_filter(m, sigma * MAP / PAPER_SIDE) for m in resized])
 
 
 def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, out: Path, label: str) -> None:
@@ -72,7 +64,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         for i in test:
             found, own = read(i)
             for space, m in combined(own, scales).items():
-                small = _small(m, options["sigma"])
+                small = np.stack([smoothed(each, options["sigma"]) for each in m])
                 maps[space].append(small.astype(np.float16))
                 rows += [(i, space, step, float(each.max())) for step, each in zip(steps, small, strict=True)]
             pictures.append(np.stack([picture(x, side) for x in found]))

@@ -7,7 +7,20 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 from scipy.stats import norm
 
-from study.claims import Answer, Claim, Evidence, Finding, Part, all_of, by, each_set, exactly, highest, lowest
+from study.claims import (
+    NOT_FOLLOWED,
+    Answer,
+    Claim,
+    Evidence,
+    Finding,
+    Part,
+    all_of,
+    by,
+    each_set,
+    exactly,
+    highest,
+    lowest,
+)
 from study.tables import with_interval
 
 T1, T2, T3, F5 = (
@@ -19,10 +32,6 @@ MARGINAL = 1.1  # of the best MSE; the paper's own is 1.04 times the best and ca
 GAP = 0.02  # of AUROC that the paper's Table 1 calls better
 FLAT = 0.05  # a spread of AUROC that counts as insensitive
 PIXELS = {"auroc": "pixel_auroc", "auprc": "pixel_ap", "mse": "mse"}  # the metrics of this chapter are of pixels
-
-
-NOT_FOLLOWED = None
-"""How far longer training moves these networks: they were not followed."""
 
 
 def _value(row: pd.Series, digits: int = 2) -> str:
