@@ -48,7 +48,9 @@ NOTEBOOKS = {
         ),
     ),
     "04_detection": Notebook(
-        methods=METHODS, leaves=each(JUDGED, "radar_table2_detection", "radar_pixel_level"), printed=["radar_table2"]
+        methods=METHODS,
+        leaves={**each(JUDGED, "radar_table2_detection", "radar_pixel_level"), "radar_by_contrast": CHART},
+        printed=["radar_table2"],
     ),
     "06_decision": Notebook(
         methods=["radar", "radar-closed", "ddpm", "anoddpm", "diffusionad"],
@@ -97,11 +99,7 @@ NOTEBOOKS = {
     ),
     "12_ran": Notebook(
         jobs=[ran.JOB],
-        leaves={
-            "ran_table_steps_spaces": JUDGED,
-            "ran_fig_reconstructions": FIGURE,
-            "ran_fig_gradient": FIGURE,
-        },
+        leaves={"ran_table_steps_spaces": JUDGED, **each(FIGURE, "ran_fig_reconstructions", "ran_fig_gradient")},
     ),
     "13_limit": Notebook(
         jobs=[limit.JOB],
@@ -119,13 +117,13 @@ NOTEBOOKS = {
     "16_terms": Notebook(
         jobs=[terms.JOB],
         methods=[name for pair in terms.PAIRS.items() for name in pair],
-        leaves={"terms_chain": TABLE, "terms_whole": TABLE, "terms_blur": CHART},
+        leaves={"terms_chain": TABLE, "terms_whole": JUDGED},
     ),
     # The ledger reads the exhibits of all the others.
     "00_claims": Notebook(ledger=True, leaves={"claims": (*TABLE, TIMED)}),
 }
 LONG = ["13_limit", "14_training"]  # what longer training changes
-HALVED = ["09_noise", "10_unclean_data", "11_d3ad", "12_ran"]  # followed by a run with half of the training
+HALVED = ["03_radar", "04_detection", "09_noise", "10_unclean_data", "11_d3ad", "12_ran", "16_terms"]  # by `half`
 
 
 include: "workflow/rules/common.smk"

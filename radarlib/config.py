@@ -80,11 +80,10 @@ def resolve(values: dict, source: str = "settings") -> dict:
     if error is not None:
         raise UserError(_explain(error, source))
     patch, halvings = settings["training"]["patch"], len(settings["unet"]["multipliers"]) - 1
-    for key, side in (("training.patch", patch), ("whole.side", settings["whole"]["side"])):
-        if side % 2**halvings:
-            raise UserError(
-                f"{source}: {key}: {side} cannot be halved {halvings} times; use a multiple of {2**halvings}"
-            )
+    if patch % 2**halvings:
+        raise UserError(
+            f"{source}: training.patch: {patch} cannot be halved {halvings} times; use a multiple of {2**halvings}"
+        )
     for section in ("radar", "reconstruction"):
         if settings[section]["stride"] > patch:
             raise UserError(

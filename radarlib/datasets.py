@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class ImageSet:
 
     def blind(self) -> ImageSet:
         """The same images without labels and masks: what training and scoring get."""
-        return ImageSet(self.images, self.index.assign(defect=""), [None] * len(self.images))
+        index = self.index[["image", "split"]].assign(defect="")
+        return ImageSet(self.images, index, [None] * len(self.images))
 
     def contaminated(self, share: float, seed: int) -> ImageSet:
         """The same set where a seeded draw of `share` of the training images has an artificial defect: unclean data."""
@@ -152,10 +153,11 @@ def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
     return ImageSet([images[i] for i in kept], index, [masks[i] for i in kept])
 
 
-def simulate(name: str, counts: dict, size: int, seed: int) -> ImageSet:
+def simulate(name: str, counts: dict, size: int, seed: int, contrasts: Sequence[float] = (1.0,)) -> ImageSet:
     """Simulate `prints` or `tiles` with the given numbers of images (a configuration's `data.counts`).
 
-    Each image has a generator of its own, so that a larger set contains the smaller one.
+    Each image has a generator of its own, so that a larger set contains the smaller one. contrasts : of the defects of
+    prints, in turn within each type; the index says which in a column `contrast`.
     """
     plan = [("train", GOOD, counts["train"]), ("test", GOOD, counts["test_good"])]
     plan += [("test", defect, counts["test_defective"][defect]) for defect in counts["test_defective"]]
@@ -166,24 +168,27 @@ def simulate(name: str, counts: dict, size: int, seed: int) -> ImageSet:
     for stage, (split, defect, n) in enumerate(plan):
         for k in range(n):
             rng = np.random.default_rng([seed, stage, k])
-            kind = None if defect == GOOD else defect
+            kind, contrast = None if defect == GOOD else defect, 1.0
             if name == "prints":
-                image, mask = textures.print_image(size, 135 if k % 2 else 45, kind, rng)
+                turn = k if len(contrasts) % 2 else k // 2  # an even number must not go with the two angles
+                contrast = contrasts[turn % len(contrasts)] if kind else contrast
+                image, mask = textures.print_image(size, 135 if k % 2 else 45, kind, rng, contrast)
             else:
                 image, mask = textures.tile_image(size, kind, rng)
             images.append(image * 2 - 1)
             masks.append(mask)
-            rows.append((f"{split}/{defect}/{k:03d}", split, defect))
+            rows.append((f"{split}/{defect}/{k:03d}", split, defect, contrast))
             bar.update()
     bar.close()
-    return ImageSet(images, pd.DataFrame(rows, columns=["image", "split", "defect"]), masks)
+    return ImageSet(images, pd.DataFrame(rows, columns=["image", "split", "defect", "contrast"]), masks)
 
 
 def prepare(name: str, settings: dict, root: Path, out: Path) -> ImageSet:
     """Make or read one data set and leave it as `out` (.npz, index beside it as .csv)."""
     data = settings["data"]
     if name in data["counts"]:
-        result = simulate(name, data["counts"][name], data["image_size"] or SIMULATED, data["seed"])
+        size = data["image_size"] or SIMULATED
+        result = simulate(name, data["counts"][name], size, data["seed"], data["contrasts"])
     else:
         result = read_mvtec(root, name, data, settings["training"]["patch"])
     result.save(out)

@@ -89,7 +89,7 @@ def smoothed(found: np.ndarray, sigma: float) -> np.ndarray:
     found : (h, w), of any size. sigma : of the filter, in px of an image of PAPER_SIDE.
     """
     if found.shape != (MAP, MAP):
-        way = cv2.INTER_AREA if min(found.shape) > MAP else cv2.INTER_LINEAR
+        way = cv2.INTER_AREA if max(found.shape) > MAP else cv2.INTER_LINEAR
         found = cv2.resize(np.asarray(found, np.float32), (MAP, MAP), interpolation=way)
     return gaussian_filter(found, sigma * MAP / PAPER_SIDE)
 

@@ -127,12 +127,15 @@ def _balanced(delta: np.ndarray, region: np.ndarray) -> np.ndarray:
     return delta
 
 
-def print_image(size: int, angle: float, defect: str | None, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def print_image(
+    size: int, angle: float, defect: str | None, rng: np.random.Generator, contrast: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """A printed layer and its defect mask.
 
     Parameters
     ----------
-    size : side in pixels. angle : 45 or 135 degrees. defect : a key of `PRINT_DEFECTS`, or None.
+    size : side in pixels. angle : 45 or 135 degrees. defect : a key of `PRINT_DEFECTS`, or None. contrast : of the
+        defect's change, as a share of the full one.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def print_image(size: int, angle: float, defect: str | None, rng: np.random.Gene
     if defect is None:
         return _exposed(clean, rng), np.zeros((size, size), bool)
     defective, region = PRINT_DEFECTS[defect](tracks, size, rng)
-    return _exposed(clean + _balanced(defective - clean, region), rng), region
+    return _exposed(clean + contrast * _balanced(defective - clean, region), rng), region
 
 
 def _exposed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -24,6 +24,7 @@ from study.unclean.claims import PIXELS  # noqa: E402
 METRICS = ("accuracy", "precision", "recall", "f1", "auroc", "pixel_auroc", "pixel_ap", "pro", "mse")
 EXTREME = ("radar_fig8_contamination", "radar_conformal", "radar_classifiers")  # at thresholds that flag next to none
 VALUES = ("ours", "low", "high", "sd", "seed_low", "seed_high", "seeds", "paper", "p_highest", "images", "test_images")
+ELSEWHERE = ("terms_whole", "radar_by_contrast")  # a difference of two figures; figures of few images
 
 
 def figures(folder: Path) -> pd.DataFrame:
@@ -31,7 +32,7 @@ def figures(folder: Path) -> pd.DataFrame:
     parts = []
     for file in sorted(folder.glob("*.csv")):
         table = pd.read_csv(file)
-        if {"metric", "ours"} <= set(table):
+        if {"metric", "ours"} <= set(table) and file.stem not in ELSEWHERE:
             if file.name.startswith(("rddpm", "unclean_radar")):  # whose metrics are of pixels
                 table["metric"] = table["metric"].replace(PIXELS)
             names = [c for c in table if c not in (*VALUES, "metric") and table[c].notna().any()]

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from radarlib.config import resolve
 from radarlib.errors import UserError
 from study.methods import METHODS
 from study.metrics import DETECTION, interval
@@ -166,16 +166,15 @@ class Evidence:
         self.folder, self.paper_folder, self.used, self.at = folder, paper, set[Path](), at
 
     def halved(self, exhibit: str) -> Evidence | None:
-        """The exhibits after half of the training, where that run has left this one and on the same terms: what both
-        provenances know of settings is equal, but for the steps.
+        """The exhibits after half of the training, where that run has left this one and on the same terms: the same
+        images, and settings that differ in the steps alone.
         """
         half = Evidence(self.folder.with_name(self.folder.name + HALF), self.paper_folder)
         files = [each.folder / f"{exhibit}.provenance.json" for each in (self, half)]
         if not exhibit or not all(file.is_file() for file in files):
             return None
-        now, before = (without_steps(json.loads(file.read_text())["settings"]) for file in files)
         half.used = self.used
-        return half if _agree(now, before) else None
+        return half if _terms(files[0]) == _terms(files[1]) else None
 
     def _read(self, file: Path) -> Path:
         if not file.is_file():
@@ -297,11 +296,15 @@ class Evidence:
         return self.printed_table("radar_table2").set_index(["set", "method"])
 
 
-def _agree(a: Any, b: Any) -> bool:
-    """Whether settings agree in all keys that both have: a key that is new since then is no other term."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return all(_agree(a[key], b[key]) for key in a.keys() & b.keys())
-    return a == b
+def _terms(provenance: Path) -> tuple[dict, list]:
+    """What an exhibit was made of, but for the steps: settings, and the images of each set. A key that is new since
+    then has the value that the schema gives it.
+    """
+    record = json.loads(provenance.read_text())
+    images = {
+        Path(name).parent.name: digest for name, digest in record["inputs"].items() if name.endswith("images.npz")
+    }
+    return without_steps(resolve(record["settings"], str(provenance))), sorted(images.items())
 
 
 @dataclass(frozen=True)

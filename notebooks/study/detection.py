@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,8 @@ def decide(session: Session, name: str, method: str, seed: int, **changes: float
 class Judged:
     """What the study's classifier says of images that a job has scored otherwise than Table II.
 
-    scores, flagged, truth : (test images,). proxy : AUROC of artificial defects against held-out normal images, which
-        sees no test image; missing where there are none.
+    scores, flagged, defects : (test images,); a defect's type, or "good". proxy : AUROC of artificial defects against
+        held-out normal images, which sees no test image; missing where there are none.
     """
 
     scores: np.ndarray
@@ -85,9 +86,11 @@ def judged(session: Session, name: str, part: pd.DataFrame, seed: int) -> Judged
     return Judged(classifier.score(values["test"]), classifier.predict(values["test"]), defects, proxy)
 
 
-def detected(session: Session, name: str, method: str) -> tuple[np.ndarray, list[dict], dict[str, np.ndarray]]:
-    """Which test images are anomalous, and `metric_rows` of a method's decisions with all its seeds."""
-    runs = [decide(session, name, method, seed) for seed in session.decision_seeds(method)]
+def detected(
+    session: Session, name: str, method: str, seeds: Sequence[int] | None = None
+) -> tuple[np.ndarray, list[dict], dict[str, np.ndarray]]:
+    """Which test images are anomalous, and `metric_rows` of a method's decisions with `seeds`, or all that it has."""
+    runs = [decide(session, name, method, seed) for seed in seeds or session.decision_seeds(method)]
     truth = (runs[0]["defect"] != GOOD).to_numpy()
     scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
     return truth, *metric_rows(session, truth, scores, flagged)
@@ -184,8 +187,38 @@ def recall_by_defect(session: Session, methods: tuple[str, ...] = tuple(table_ro
     return table[[label_of(m) for m in methods]].reset_index()
 
 
-def pixel_table(session: Session, name: str, method: str = "radar") -> pd.DataFrame:
-    """Pixel-level AUROC, average precision, PRO and best F1 of a method's maps: mean over seeds, intervals over images.
+def by_contrast(session: Session, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
+    """`radar_by_contrast`: by set, contrast of the defects and method, AUROC of these defects against all normal images
+    with its interval, and the share of them that is flagged (`recall`). Sets whose defects have one contrast, or none
+    that is known, are left out.
+    """
+    rows = []
+    for name in session.sets:
+        index = session.data(name).index
+        if "contrast" not in index:
+            continue
+        of = index[index["defect"] != GOOD].set_index("image")["contrast"].astype(float)
+        if of.nunique() < 2:
+            continue
+        for method in methods:
+            runs = [decide(session, name, method, seed) for seed in session.decision_seeds(method)]
+            defective, contrast = (runs[0]["defect"] != GOOD).to_numpy(), runs[0]["image"].map(of).to_numpy()
+            scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
+            for value in sorted(set(contrast[defective])):
+                some = ~defective | (contrast == value)
+                found = metric_rows(session, defective[some], scores[:, some], flagged[:, some])[0]
+                metrics = {row["metric"]: row for row in found}
+                auroc = {key: metrics["auroc"][key] for key in ("ours", "low", "high", "seeds")}
+                own = {"contrast": value, "images": int((some & defective).sum())}
+                recall = {"recall": metrics["recall"]["ours"]}
+                rows.append({"set": name, "method": method, **own, "metric": "auroc", **auroc, **recall})
+    columns = ["set", "method", "contrast", "images", "metric", "ours", "low", "high", "seeds", "recall"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def pixel_table(session: Session, name: str, method: str = "radar", seeds: Sequence[int] | None = None) -> pd.DataFrame:
+    """Pixel-level AUROC, average precision, PRO and best F1 of a method's maps: mean over `seeds`, or all that it has,
+    intervals over images and seeds.
 
     Images without a mask are left out and counted; where no defect has a mask the values are missing and `why_absent`
     says so.
@@ -196,7 +229,7 @@ def pixel_table(session: Session, name: str, method: str = "radar") -> pd.DataFr
         found = session.maps(name, source, seed)
         return [filled(s) for s in found] if method == FILLED else found
 
-    rows, why = pixel_rows(session, data, session.scored_seeds(source), maps), ""
+    rows, why = pixel_rows(session, data, seeds or session.scored_seeds(source), maps), ""
     if not rows:
         why = NO_MASK
         rows = [{"metric": metric, "ours": np.nan, "low": np.nan, "high": np.nan} for metric in PIXEL]

@@ -35,8 +35,17 @@ WHOLE = ("whole", "whole_simplex")
 
 
 def _whole(settings: dict) -> dict:
-    """A network's "patch" is the whole image."""
-    return {"training": {"patch": settings["whole"]["side"], "batch": settings["whole"]["batch"]}}
+    """A network's "patch" is the whole image; unless told otherwise, a batch has the pixels of one of patches."""
+    options, side, training = settings["whole"], settings["whole"]["side"], settings["training"]
+    times = 2 ** (len(settings["unet"]["multipliers"]) - 1)
+    if side % times:
+        raise UserError(f"whole.side: {side} cannot be halved as often as the network does; use a multiple of {times}")
+    return {
+        "training": {
+            "patch": side,
+            "batch": options["batch"] or -(-training["batch"] * training["patch"] ** 2 // side**2),
+        }
+    }
 
 
 MODELS: dict[str, Callable[[dict], dict]] = {

@@ -25,7 +25,8 @@ def scaled(score: Score) -> Score:
     def whole(image: np.ndarray, denoiser: Denoiser, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:
         found, features = score(resize(image, denoiser.patch), denoiser, settings, seed)
         height, width = image.shape
-        return cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR), features
+        way = cv2.INTER_AREA if max(image.shape) < denoiser.patch else cv2.INTER_LINEAR
+        return cv2.resize(found, (width, height), interpolation=way), features
 
     return whole
 

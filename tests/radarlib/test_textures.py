@@ -84,6 +84,18 @@ def test_the_raw_control_stays_below_its_bound_at_every_blur(name, at_own_settin
         assert f1 < (at_own_settings if sigma == 1.5 else 0.8), f"sigma {sigma}: F1 {f1:.2f}"
 
 
+@pytest.mark.parametrize("contrasts", [(1, 0.5, 0.25), (1, 0.5)])
+def test_defects_of_graded_contrast_are_in_turn_at_both_angles(contrasts):
+    counts = {"train": 1, "test_good": 1, "test_defective": {"gap": 12}}
+    data, full = simulate("prints", counts, 100, 0, contrasts), simulate("prints", counts, 100, 0)
+    own = data.index["contrast"].to_numpy()[2:]
+    assert {value: int((own == value).sum()) for value in contrasts} == dict.fromkeys(contrasts, 12 // len(contrasts))
+    assert {(value, k % 2) for k, value in enumerate(own)} == {(value, k) for value in contrasts for k in range(2)}
+    for i in data.where("test"):
+        same = (data.images[i] == full.images[i])[~full.masks[i]].all()
+        assert same and (data.images[i] == full.images[i]).all() == (data.index["contrast"][i] == 1)
+
+
 def test_a_larger_set_contains_the_smaller_one():
     small = {"train": 3, "test_good": 2, "test_defective": {"gap": 1}}
     large = {"train": 5, "test_good": 4, "test_defective": {"gap": 2}}

@@ -21,7 +21,7 @@ JUDGED = (  # whose figures the ledger compares, with their resamples
     "noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter",
     "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta", "rddpm_fig5_contamination",
     "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation", "d3ad_fig13_omega",
-    "ran_table_steps_spaces",
+    "ran_table_steps_spaces", "terms_whole",
 )  # fmt: skip
 
 EXHIBITS = {
@@ -78,7 +78,7 @@ EXHIBITS = {
             "denoising_paradox",
             "paradox_explained",
             "protocol_gain",
-            "terms_blur",
+            "radar_by_contrast",
         ),
         CHART,
     ),

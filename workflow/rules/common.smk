@@ -109,7 +109,7 @@ def train_side(wildcards):
 
 
 def train_settings(wildcards):
-    return sections(model_settings(settings(wildcards.profile), wildcards.model), *NETWORK, "compute")
+    return sections(told(model_settings, settings(wildcards.profile), wildcards.model), *NETWORK, "compute")
 
 
 # --- score, cost ---
@@ -190,7 +190,7 @@ def notebook_inputs(profile, notebook):
 
 def half_trained(profile):
     """A digest of what the run with half of the training left: not made for the ledger, but read where it is there."""
-    files = sorted(ROOT.glob(f"figures/{profile}{HALF}/*.csv"))
+    files = sorted(ROOT.glob(f"figures/{profile}{HALF}/*.[cj]s*"))  # tables, and on which terms they were made
     return sha256_bytes(b"".join(file.read_bytes() for file in files)) if files else ""
 
 

@@ -21,9 +21,10 @@ from study.d3ad.plan import D3AD, FIXED, PERMUTED, SCALED, SHOWN, Variant, varia
 from study.kept import picture
 
 QUANTILE = 0.99  # of a map's values on normal images: the threshold of the masks in Fig. 6
+OWN_SCORE = ("patchcore", "spade")  # of an image, as their authors have it; the others: the map's highest value
 TIMED = 5  # images that a method's seconds are the median of
 Scored = tuple[np.ndarray, float]
-"""Map of the extractor's grid, flattened, and the image's score."""
+"""Map of the extractor's grid, flattened, and the image's score by the method itself."""
 
 
 def on_features(
@@ -31,7 +32,7 @@ def on_features(
 ) -> dict[str, Callable[[np.ndarray], Scored]]:
     """Methods fitted on the features (locations, C) of normal images: by name, what they say of an image's features.
 
-    Standardised where their authors do so: PatchCore and SPADE take features as they are, the single step whitens them.
+    PatchCore and SPADE take features as they are, as their authors' code does; the single step whitens them.
     """
     options = settings["d3ad"]
     bank = patchcore.fit(embedded, options["coreset"], seed, greedy=True)
@@ -160,8 +161,7 @@ def _on_features(
 ) -> dict[str, float]:
     """Fit and run the methods on features; their seconds per image.
 
-    On the grid of D3AD's maps and with its smoothing, and an image's score is the map's highest value; but for SPADE,
-    which scores an image by the distances of whole images.
+    On the grid of D3AD's maps and with its smoothing.
     """
     embed, grid = system.extractor.embed, system.extractor.grid
     some = drawn(np.arange(len(normal)), settings["d3ad"]["memory"], seed)
@@ -171,7 +171,7 @@ def _on_features(
     for name, method in progress(fitted.items(), desc=f"{label}: methods on features", unit="method"):
         found = [method(x) for x in seen]
         maps = [smoothed(m.reshape(grid, grid), settings["d3ad"]["sigma"]) for m, _ in found]
-        scores = [value for _, value in found] if name == "spade" else [m.max() for m in maps]
+        scores = [value for _, value in found] if name in OWN_SCORE else [m.max() for m in maps]
         results.add(name, maps, scores)
     return {name: _per_image(images, _after(embed, method)) for name, method in fitted.items()}
 

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from radarlib.oneclass import CLASSIFIERS
-from study.drawing import STYLES, WIDTH, curve
+from study.drawing import STYLES, WIDTH, curve, message, words
 from study.methods import METHODS, label_of, table_rows
 from study.methods import method as find_method
 from study.metrics import TITLES
@@ -38,6 +38,32 @@ def detection_figure(table: pd.DataFrame) -> Figure:
             ax.set_title(f"{name.replace('_', ' ')}: {TITLES[metric]}")
         row[0].set(yticks=y, yticklabels=[label_of(m) for m in methods], xlim=(-0.02, 1.02))
     axes[0, 0].invert_yaxis()
+    return fig
+
+
+def contrast_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
+    """AUROC of defects of graded contrast, a panel per set and a row per method; the fainter the defect, the lighter
+    the mark.
+    """
+    sets = list(dict.fromkeys(table["set"]))
+    if not sets:
+        return message("no set in this profile has defects of graded contrast")
+    methods, contrasts = list(dict.fromkeys(table["method"])), sorted(set(table["contrast"]), reverse=True)
+    size = (width, 0.16 * len(methods) + 0.8)
+    fig, axes = plt.subplots(1, len(sets), figsize=size, squeeze=False, sharex=True, sharey=True)
+    y = np.arange(len(methods))
+    for ax, name in zip(axes[0], sets, strict=True):
+        for k, contrast in enumerate(contrasts):
+            own = table[(table["set"] == name) & (table["contrast"] == contrast)].set_index("method").reindex(methods)
+            place, shade = y + 0.22 * (k - (len(contrasts) - 1) / 2), 1 - 0.6 * k / max(1, len(contrasts) - 1)
+            ax.hlines(place, own["low"], own["high"], color="C0", alpha=shade, lw=0.9)
+            ax.plot(own["ours"], place, STYLES[k % len(STYLES)][0], color="C0", alpha=shade, ms=3.5, mew=0,
+                    label=f"contrast {contrast:g} ({own['images'].iloc[0]:.0f} images)")  # fmt: skip
+        ax.axvline(0.5, color="0.8", lw=0.6, zorder=0)
+        ax.set(title=words(name), xlabel="AUROC against all normal images", xlim=(0.18, 1.02))
+    axes[0, 0].set(yticks=y, yticklabels=[label_of(m) for m in methods])
+    axes[0, 0].invert_yaxis()
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3 if width == WIDTH else 1)
     return fig
 
 

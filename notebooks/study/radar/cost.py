@@ -19,9 +19,9 @@ from radarlib.noise import BANK, simplex_fields
 from radarlib.oneclass import OneClass
 from radarlib.runtime import progress, seconds
 from radarlib.train import Trainer
-from radarlib.unet import UNet
+from radarlib.unet import Attention, UNet
 from study.methods import METHODS, Method
-from study.radar.names import MEMORY, TRAINING
+from study.radar.names import ATTENTION, MEMORY, TRAINING
 
 IMAGES = 5  # that every method is timed on
 STEPS = 15  # of training, to see what noise takes of one
@@ -38,6 +38,23 @@ def activations(net: UNet, side: int) -> int:
 
     layers = [m for m in net.modules() if not list(m.children())]
     handles = [layer.register_forward_hook(add) for layer in layers]
+    net(torch.zeros(1, 1, side, side, device="meta"), torch.ones(1, device="meta"))
+    for handle in handles:
+        handle.remove()
+    return total
+
+
+def attention_matrices(net: UNet, side: int) -> int:
+    """Bytes of the matrices of attention for one square image, float32: one weight for every pair of positions. A fused
+    implementation, as PyTorch's, does not keep them; a plain one does.
+    """
+    total = 0
+
+    def add(_module: torch.nn.Module, inputs: tuple[torch.Tensor], _output: object) -> None:
+        nonlocal total
+        total += 4 * (inputs[0].shape[-2] * inputs[0].shape[-1]) ** 2
+
+    handles = [m.register_forward_hook(add) for m in net.modules() if isinstance(m, Attention)]
     net(torch.zeros(1, 1, side, side, device="meta"), torch.ones(1, device="meta"))
     for handle in handles:
         handle.remove()
@@ -62,9 +79,11 @@ def patch_claims(settings: dict) -> pd.DataFrame:
     patch = settings["training"]["patch"]
     side = 20 * patch
     memory = activations(net, side) / activations(net, patch)
+    plain = [activations(net, s) + attention_matrices(net, s) for s in (side, patch)]
     work = flops(net, side) / flops(net, patch)
     rows = [
         (MEMORY, 400, memory),
+        (ATTENTION, 400, plain[0] / plain[1]),
         ("work: a whole image over a patch, operations", 400, work),
         (TRAINING, 25, 100**2 / work),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MEMORY = "memory: a whole image over a patch, activations"
+ATTENTION = "memory: a whole image over a patch, activations and matrices of attention"
 
 TRAINING = "training time: 100 × 100 overlapping patches over the whole image"
 """Quantities of `radar_cost` that the paper's claims are held against."""

@@ -13,6 +13,7 @@ from radarlib.errors import UserError
 from radarlib.files import write_csv, write_json, write_npz
 from radarlib.runtime import progress
 from study.kept import laid_flat
+from study.methods import WHOLE
 from study.methods import method as find_method
 
 
@@ -51,7 +52,8 @@ def score_set(
     write_npz(out / "maps.npz", pixels=laid_flat(maps), shapes=np.array([m.shape for m in maps]))
     facts = {"seconds": round(seconds, 2), "images": len(chosen), "seconds_per_image": seconds / len(chosen)}
     if network:
-        pixels = sum(data.images[i].size for i in chosen)
+        whole = entry.model in WHOLE  # which sees a scaled image
+        pixels = sum(network.patch**2 if whole else data.images[i].size for i in chosen)
         facts |= {"evaluations": network.evaluations / len(chosen), "passes": network.pixels / pixels}
     write_json(out / "timing.json", facts)
     write_csv(out / "features.csv", table, 7)

@@ -9,14 +9,13 @@ CHAINS = {"ddpm": "gaussian", "anoddpm": "simplex"}
 
 JOB = Job(
     name="terms",
-    about="whole chains, and RADAR's blur",
+    about="whole reverse chains",
     module="study.terms.job",
     folder="terms",
-    leaves=("chain.csv", "blur.csv"),
-    reads=(*NETWORK, "radar", "reconstruction"),
+    leaves=("chain.csv",),
+    reads=(*NETWORK, "radar.stride", "reconstruction"),
     section="terms",
     models=("gaussian", "simplex"),
-    calls=("radarlib.methods.reconstruct",),
     first=1,
     further=1,
 )

@@ -1,19 +1,17 @@
-"""Tables of the chapter on equal terms: whole chains, whole images, and the blur that normal images choose."""
+"""Tables of the chapter on equal terms: whole chains, and whole images."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from radarlib.datasets import GOOD
 from study.chapter import Chapter
-from study.detection import detection_table, judged, pixel_table
-from study.evaluate import metric_rows
+from study.detection import detected, pixel_table
+from study.evaluate import auroc_row
 from study.methods import label_of
-from study.metrics import TITLES, interval, stratified_weights
+from study.metrics import TITLES, interval
 from study.session import Session
-from study.tables import with_interval
 from study.terms.names import METRICS
 from study.terms.plan import JOB, PAIRS
 
@@ -26,127 +24,97 @@ def setup(session: Session) -> str:
 
 
 def chains(session: Session) -> pd.DataFrame:
-    """`terms_chain`: by set and method AUROC of the feature by the shortened chain (`ours`) and by every reverse step
-    (`full`), the difference with its interval, over a seeded draw of test images; and how alike both are: the rank
-    correlation of features, and the mean correlation of residuals.
+    """`terms_chain`: by set and method AUROC of the residual's feature by the shortened chain (`short`), by the same
+    with other noise (`again`) and by every step (`full`), over a seeded draw of test images; `again_change` and
+    `full_change`, the differences from the first with their intervals; and the mean correlation of the residuals with
+    its own. AUROC is missing where the draw has one class alone.
     """
-    level, rows = session.settings["evidence"]["level"], []
+    rows = []
     for name in CHAPTER.sets(session):
         every = CHAPTER.tables(session, name, "chain.csv")
         for method, part in every.groupby("method", sort=False):
-            truth = (part["defect"] != GOOD).to_numpy()
+            images = part.drop_duplicates("position")
             row = {
-                "set": name, "method": method, "images": len(part), "defective": int(truth.sum()),
-                "rank_correlation": part["pixels"].corr(part["full"], method="spearman"),
-                "map_correlation": part["correlation"].mean(),
-            }  # fmt: skip
-            if truth.any() and not truth.all():
-                weights = stratified_weights(truth, session.settings["evidence"]["bootstrap"], np.random.default_rng(0))
-                short, full = (_aurocs(truth, part[key].to_numpy(), weights) for key in ("pixels", "full"))
-                low, high = interval((full - short)[1:], level)
-                row |= {"ours": short[0], "full": full[0], "change": full[0] - short[0], "low": low, "high": high}
+                "set": name,
+                "method": method,
+                "images": len(images),
+                "defective": int((images["defect"] != GOOD).sum()),
+            }
+            row |= {key: part[key].mean() for key in ("again_correlation", "full_correlation")}
+            if 0 < row["defective"] < row["images"]:
+                found = {key: auroc_row(session, part.assign(score=part[key])) for key in ("short", "again", "full")}
+                row |= {key: own["ours"] for key, (own, _) in found.items()}
+                for key in ("again", "full"):
+                    low, high = interval(found[key][1] - found["short"][1], session.settings["evidence"]["level"])
+                    row |= {f"{key}_change": row[key] - row["short"], f"{key}_low": low, f"{key}_high": high}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _aurocs(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """AUROC of the images as they are, and of their resamples."""
-    drawn = [roc_auc_score(truth, scores, sample_weight=w) for w in weights]
-    return np.array([roc_auc_score(truth, scores), *drawn])
-
-
 def chains_shown(table: pd.DataFrame) -> pd.DataFrame:
     """As people read it."""
-    found = table.reindex(columns=[*table.columns, *{"ours", "full", "change", "low", "high"} - set(table.columns)])
+
+    def change(key: str) -> list[str]:
+        if f"{key}_change" not in table:
+            return ["–"] * len(table)
+        rows = table[[f"{key}_change", f"{key}_low", f"{key}_high"]].to_numpy()
+        return ["–" if np.isnan(c) else f"{c:+.2f} [{low:+.2f}, {high:+.2f}]" for c, low, high in rows]
+
+    short = table["short"] if "short" in table else pd.Series(np.nan, table.index)
     return pd.DataFrame({
-        "set": found["set"], "method": found["method"].map(label_of),
-        "images (defective)": [f"{r.images} ({r.defective})" for r in found.itertuples()],
-        "AUROC, shortened": [f"{v:.2f}" for v in found["ours"]],
-        "AUROC, every step": [f"{v:.2f}" for v in found["full"]],
-        "difference": [f"{r.change:+.2f} [{r.low:+.2f}, {r.high:+.2f}]" for r in found.itertuples()],
-        "rank correlation": [f"{v:.2f}" for v in found["rank_correlation"]],
-        "correlation of maps": [f"{v:.2f}" for v in found["map_correlation"]],
+        "set": table["set"], "method": table["method"].map(label_of),
+        "images (defective)": [f"{r.images} ({r.defective})" for r in table.itertuples()],
+        "AUROC, shortened": ["–" if np.isnan(v) else f"{v:.2f}" for v in short],
+        "change by every step": change("full"), "change by other noise": change("again"),
+        "maps alike: every step": [f"{v:.2f}" for v in table["full_correlation"]],
+        "maps alike: other noise": [f"{v:.2f}" for v in table["again_correlation"]],
     })  # fmt: skip
 
 
 def whole(session: Session) -> pd.DataFrame:
-    """`terms_whole`: by set, method and metric the figure on patches and on whole images, and the gain of patches with
-    its interval over the same test images.
+    """`terms_whole`: by set, method and metric the figure on patches and on whole images, by networks of the same
+    seeds, and `ours`, what patches gain, with its interval over the same test images.
     """
-    methods = [name for pair in PAIRS.items() for name in pair]
-    pixels = [pixel_table(session, name, method) for name in session.sets for method in methods]
-    table = pd.concat([detection_table(session, tuple(methods)), *pixels]).set_index(["set", "method", "metric"])
     rows = []
     for name in session.sets:
         for method, other in PAIRS.items():
+            seeds = session.scored_seeds(other)
+            found = [
+                {row["metric"]: row for row in detected(session, name, m, seeds)[1]}
+                | {row["metric"]: row for row in pixel_table(session, name, m, seeds).to_dict("records")}
+                for m in (method, other)
+            ]
             for metric in METRICS:
-                if (name, method, metric) not in table.index or pd.isna(table.loc[name, method, metric]["ours"]):
-                    continue
-                ours, theirs = (table.loc[name, m, metric] for m in (method, other))
-                low, high = interval(ours["draws"] - theirs["draws"], session.settings["evidence"]["level"])
-                rows.append({
-                    "set": name, "method": method, "metric": metric, "patches": ours["ours"], "whole": theirs["ours"],
-                    "gain": ours["ours"] - theirs["ours"], "low": low, "high": high,
-                })  # fmt: skip
+                ours, theirs = (own[metric] for own in found)
+                if np.isnan(ours["ours"]):
+                    continue  # no masks
+                draws = ours["draws"] - theirs["draws"]
+                low, high = interval(draws, session.settings["evidence"]["level"])
+                row = {"set": name, "method": method, "metric": metric, "seeds": len(seeds)}
+                row |= {"patches": ours["ours"], "whole": theirs["ours"], "ours": ours["ours"] - theirs["ours"]}
+                rows.append({**row, "low": low, "high": high, "draws": draws})
     return pd.DataFrame(rows)
 
 
 def whole_shown(table: pd.DataFrame) -> pd.DataFrame:
     """As people read it: a row per set and method, "patches, whole images (gain of patches [interval])" per metric."""
     cells = [
-        f"{r.patches:.2f}, {r.whole:.2f} ({r.gain:+.2f} [{r.low:+.2f}, {r.high:+.2f}])" for r in table.itertuples()
+        f"{r.patches:.2f}, {r.whole:.2f} ({r.ours:+.2f} [{r.low:+.2f}, {r.high:+.2f}])" for r in table.itertuples()
     ]
     found = table.assign(cell=cells, method=table["method"].map(label_of), metric=table["metric"].map(TITLES))
     wide = found.pivot_table(index=["set", "method"], columns="metric", values="cell", aggfunc="first", sort=False)
     return wide.fillna("–").rename_axis(columns=None).reset_index()
 
 
-def blurs(session: Session) -> pd.DataFrame:
-    """`terms_blur`: by set and width of the blur `proxy`, the AUROC of artificial defects on held-out normal images,
-    which chooses; and AUROC and F1 on the test images, with intervals. `chosen` marks what normal images choose,
-    `study` the width that all other tables have.
-    """
-    rows = []
-    for name in CHAPTER.sets(session):
-        parts = []
-        runs = {seed: CHAPTER.table(session, name, seed, "blur.csv", dtype={"image": str})
-                for seed in CHAPTER.seeds(session)}  # fmt: skip
-        for sigma in session.settings["terms"]["sigmas"]:
-            found = [judged(session, name, t[t["sigma"] == sigma].drop(columns="sigma"), k) for k, t in runs.items()]
-            scores, flagged = np.stack([r.scores for r in found]), np.stack([r.flagged for r in found])
-            row = {"set": name, "sigma": sigma, "proxy": np.mean([r.proxy for r in found])}
-            for metric in metric_rows(session, found[0].truth, scores, flagged)[0]:
-                if metric["metric"] in ("auroc", "f1"):
-                    key = metric["metric"]
-                    row |= {key: metric["ours"], f"{key}_low": metric["low"], f"{key}_high": metric["high"]}
-            parts.append(row)
-        best = max(range(len(parts)), key=lambda k: parts[k]["proxy"])
-        own = session.settings["radar"]["sigma"]
-        rows += [{**row, "chosen": k == best, "study": row["sigma"] == own} for k, row in enumerate(parts)]
-    return pd.DataFrame(rows)
-
-
-def blurs_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """The study's width and the chosen one, a row each."""
-    part = table[table["chosen"] | table["study"]]
-    return pd.DataFrame({
-        "set": part["set"], "blur": [f"{v:g} px" for v in part["sigma"]],
-        "": [", ".join(w for w, on in (("the study's", r.study), ("chosen by normal images", r.chosen)) if on)
-             for r in part.itertuples()],
-        "artificial defects, AUROC": [f"{v:.2f}" for v in part["proxy"]],
-        "AUROC": [with_interval(r.auroc, r.auroc_low, r.auroc_high) for r in part.itertuples()],
-        "F1": [with_interval(r.f1, r.f1_low, r.f1_high) for r in part.itertuples()],
-    })  # fmt: skip
-
-
-def findings(chain: pd.DataFrame, patches: pd.DataFrame, blur: pd.DataFrame) -> list[str]:
-    """Computed lines: whether a term that was unequal or open decides anything."""
+def findings(chain: pd.DataFrame, patches: pd.DataFrame) -> list[str]:
+    """Computed lines: whether a term that was unequal decides anything."""
     lines = []
-    if "change" in chain:
-        moved = chain[(chain["low"] > 0) | (chain["high"] < 0)]
+    if "full_change" in chain:
+        known = chain.dropna(subset="full_change")
+        moved = known[(known["full_low"] > 0) | (known["full_high"] < 0)]
         lines.append(
-            f"Every reverse step: AUROC changes by {chain['change'].abs().max():.2f} at most; clearly in {len(moved)}"
-            f" of {len(chain)} cases"
+            f"Every reverse step: AUROC changes by {known['full_change'].abs().max():.2f} at most (other noise:"
+            f" {known['again_change'].abs().max():.2f}); clearly in {len(moved)} of {len(known)} cases"
         )
     part = patches[patches["metric"] == "auroc"]
     for method, rows in part.groupby("method", sort=False):
@@ -154,11 +122,5 @@ def findings(chain: pd.DataFrame, patches: pd.DataFrame, blur: pd.DataFrame) -> 
         lines.append(
             f"{label_of(str(method))}: patches ahead of whole images in AUROC on {ahead}, behind on {behind}, of"
             f" {len(rows)} sets"
-        )
-    for name, rows in blur.groupby("set", sort=False):
-        chosen, usual = rows[rows["chosen"]].iloc[0], rows[rows["study"]]
-        text = f"; the study's {usual.iloc[0]['sigma']:g} px: {usual.iloc[0]['auroc']:.2f}" if len(usual) else ""
-        lines.append(
-            f"{name}: normal images choose a blur of {chosen['sigma']:g} px, AUROC {chosen['auroc']:.2f}{text}"
         )
     return lines
