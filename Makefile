@@ -28,7 +28,7 @@ report: study
 	touch $@
 
 clean:
-	rm -rf results figures/smoke figures/real figures/paper report.html .snakemake
+	rm -rf results figures/smoke figures/paper report.html .snakemake
 
 # After a change that is meant to change results: the notebooks' stored outputs and the numbers that the tests compare with.
 expected: .venv/installed

@@ -117,7 +117,7 @@ NOTEBOOKS = {
     "16_terms": Notebook(
         jobs=[terms.JOB],
         methods=[name for pair in terms.PAIRS.items() for name in pair],
-        leaves={"terms_chain": TABLE, "terms_whole": JUDGED},
+        leaves={"terms_chain": TABLE, **each(JUDGED, "terms_whole", "terms_patterns")},
     ),
     # The ledger reads the exhibits of all the others.
     "00_claims": Notebook(ledger=True, leaves={"claims": (*TABLE, TIMED)}),

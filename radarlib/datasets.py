@@ -157,7 +157,7 @@ def simulate(name: str, counts: dict, size: int, seed: int, contrasts: Sequence[
     """Simulate `prints` or `tiles` with the given numbers of images (a configuration's `data.counts`).
 
     Each image has a generator of its own, so that a larger set contains the smaller one. contrasts : of the defects of
-    prints, in turn within each type; the index says which in a column `contrast`.
+    prints, in turn within each type. The index has them in a further column, and in another the prints' `angle`.
     """
     plan = [("train", GOOD, counts["train"]), ("test", GOOD, counts["test_good"])]
     plan += [("test", defect, counts["test_defective"][defect]) for defect in counts["test_defective"]]
@@ -168,19 +168,21 @@ def simulate(name: str, counts: dict, size: int, seed: int, contrasts: Sequence[
     for stage, (split, defect, n) in enumerate(plan):
         for k in range(n):
             rng = np.random.default_rng([seed, stage, k])
-            kind, contrast = None if defect == GOOD else defect, 1.0
+            kind, contrast, angle = None if defect == GOOD else defect, 1.0, ""
             if name == "prints":
+                angle = "135" if k % 2 else "45"
                 turn = k if len(contrasts) % 2 else k // 2  # an even number must not go with the two angles
                 contrast = contrasts[turn % len(contrasts)] if kind else contrast
-                image, mask = textures.print_image(size, 135 if k % 2 else 45, kind, rng, contrast)
+                image, mask = textures.print_image(size, float(angle), kind, rng, contrast)
             else:
                 image, mask = textures.tile_image(size, kind, rng)
             images.append(image * 2 - 1)
             masks.append(mask)
-            rows.append((f"{split}/{defect}/{k:03d}", split, defect, contrast))
+            rows.append((f"{split}/{defect}/{k:03d}", split, defect, contrast, angle))
             bar.update()
     bar.close()
-    return ImageSet(images, pd.DataFrame(rows, columns=["image", "split", "defect", "contrast"]), masks)
+    columns = ["image", "split", "defect", "contrast", "angle"]
+    return ImageSet(images, pd.DataFrame(rows, columns=columns), masks)
 
 
 def prepare(name: str, settings: dict, root: Path, out: Path) -> ImageSet:

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter, grey_closing, sobel, uniform_filter
 from skimage.filters import threshold_otsu
-from skimage.morphology import reconstruction
 
 HIGHEST = 10  # an image's score is the mean over this many locations
 MAP = 64  # side in px of the maps that are kept
@@ -67,6 +66,8 @@ def filled(s: np.ndarray) -> np.ndarray:
 
     Filling of holes by morphological reconstruction (Vincent 1993), after a closing that mends small gaps in the rim.
     """
+    from skimage.morphology import reconstruction  # here: it takes a second to import, and most jobs do without it
+
     closed = grey_closing(np.asarray(s, np.float32), 5)
     marker = np.full_like(closed, closed.max())
     marker[[0, -1]], marker[:, [0, -1]] = closed[[0, -1]], closed[:, [0, -1]]

@@ -8,9 +8,9 @@ and what is printed in papers alone. After
 
     <!-- verdicts of figures/default/claims.csv -->
 
-stands how many claims of each paper hold, of those that an experiment of ours was held against; and of the papers'
-own numbers against themselves. Where an exhibit is missing, as those of `figures/real` are on a new machine,
-its table stays.
+stands how many claims of each paper hold, of those that an experiment of ours was held against, on simulated sets and,
+after a semicolon, on real ones where those were run; and of the papers' own numbers against themselves. Where an
+exhibit is missing, as those of `figures/real` are on a new machine, its table stays.
 
     python workflow/readme_tables.py
 """
@@ -89,10 +89,14 @@ def verdicts(claims: Path) -> str:
     ours, papers = table["kind"] == EXPERIMENT, table["where"].str.partition(", ")[0]
     groups = {str(paper): ours & (papers == paper) for paper in papers[ours].unique()}
     groups |= {"all experiments of ours": ours, "the papers against themselves": table["kind"] == ITSELF}
+    real = table["real_verdict"].fillna("").map(VERDICTS) if "real_verdict" in table else pd.Series("", table.index)
     heads, lines = [*dict.fromkeys(VERDICTS.values())], []
     for name, where in groups.items():
-        counts = found[where].map(VERDICTS).value_counts().reindex(heads, fill_value=0)
-        lines.append([name, *map(str, counts), str(int(where.sum()))])
+        counts, there = (
+            verdict[where].value_counts().reindex(heads, fill_value=0) for verdict in (found.map(VERDICTS), real)
+        )
+        cells = [f"{a}; {b}" if there.sum() else f"{a}" for a, b in zip(counts, there, strict=True)]
+        lines.append([name, *cells, str(int(where.sum()))])
     lines.append([UNTESTED, *["–"] * len(heads), str(int((~tested).sum()))])
     return _markdown([["paper", *heads, "claims"], *lines])
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from study.claims import Claim, Evidence, followed, stability
+from radarlib.errors import UserError
+from study.claims import EXPERIMENT, Claim, Evidence, Finding, followed, stability
 from study.d3ad import claims as d3ad
 from study.noise import claims as noise
+from study.plan import BESIDE
 from study.radar import claims as radar
 from study.ran import claims as ran
 from study.unclean import claims as unclean
@@ -26,27 +28,53 @@ CLAIMS: dict[str, list[Claim]] = {
 """The claims of each paper."""
 
 
+def real_beside(folder: Path) -> Path | None:
+    """The exhibits of real sets beside a profile's own; None where there are none."""
+    other = BESIDE.get(folder.name)
+    beside = folder.with_name(other) if other else None
+    return beside if beside and any(beside.glob("*.csv")) else None
+
+
 def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
     """A row per claim with its verdict, and the files that were used.
 
     Networks that are followed nowhere are held against a run with half of the training, where there is one beside
     `folder`. `kind` says what was held against the claim, `stability` whether its side changes while networks learn;
-    `measured` holds the times that a verdict rests on, empty where it rests on none. folder : a profile's exhibits;
-    paper : the paper's printed tables. Raises UserError for an exhibit that is missing.
+    `measured` holds the times that a verdict rests on, empty where it rests on none. `real` and `real_verdict` are the
+    same claim asked of the exhibits of real sets, empty where they are not there. folder : a profile's exhibits;
+    paper : the paper's printed tables. Raises UserError for an exhibit that is missing in `folder`.
     """
-    evidence, rows = Evidence(folder, paper), []
+    evidence, real, rows = Evidence(folder, paper), None, []
+    if beside := real_beside(folder):
+        real = Evidence(beside, paper)
+        real.used = evidence.used
     for source, claims in CLAIMS.items():
         for claim in claims:
-            found, half = claim.check(evidence), evidence.halved(claim.exhibit)
-            before = claim.check(half) if half and any(part.moved is None for part in found.parts) else None
-            found = followed(found, before) if before else found
+            found, before = _asked(claim, evidence)
+            kind = claim.kind(found)
+            other = _asked_there(claim, real) if real and kind == EXPERIMENT else Finding("")
             rows.append({
-                "claim": claim.text, "where": f"{source}, {claim.where}", "kind": claim.kind(found),
-                "paper": claim.paper, "ours": found.ours, "verdict": found.verdict,
-                "stability": stability(claim, found, evidence, before), "exhibit": claim.exhibit,
-                "measured": found.measured,
+                "claim": claim.text, "where": f"{source}, {claim.where}", "kind": kind, "paper": claim.paper,
+                "ours": found.ours, "verdict": found.verdict, "stability": stability(claim, found, evidence, before),
+                "real": other.ours, "real_verdict": other.verdict if other.parts else "",
+                "exhibit": claim.exhibit, "measured": found.measured,
             })  # fmt: skip
     return pd.DataFrame(rows), evidence.used
+
+
+def _asked_there(claim: Claim, real: Evidence) -> Finding:
+    """What a claim finds in the exhibits of real sets; nothing where one that it needs is not there."""
+    try:
+        return _asked(claim, real)[0]
+    except UserError:
+        return Finding("")
+
+
+def _asked(claim: Claim, evidence: Evidence) -> tuple[Finding, Finding | None]:
+    """What a claim finds in a profile's exhibits; and after half of the training, where nothing else follows it."""
+    found, half = claim.check(evidence), evidence.halved(claim.exhibit)
+    before = claim.check(half) if half and any(part.moved is None for part in found.parts) else None
+    return followed(found, before) if before else found, before
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:
@@ -57,10 +85,18 @@ def counted(table: pd.DataFrame) -> pd.DataFrame:
 def exact(table: pd.DataFrame) -> pd.DataFrame:
     """The ledger without what rests on measured times, which differ from run to run: those stand beside it."""
     table = table.copy()
-    table.loc[table["measured"] != "", ["ours", "verdict"]] = "timed: see claims.measured.json"
+    timed = table["measured"] != ""
+    table.loc[timed, ["ours", "verdict"]] = "timed: see claims.measured.json"
+    table.loc[timed & (table["real"] != ""), ["real", "real_verdict"]] = "timed"
     return table.drop(columns="measured")
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """The ledger as people read it."""
-    return table.assign(ours=table["ours"] + table["measured"]).drop(columns=["measured", "exhibit"])
+    """The ledger as people read it: real sets below the simulated ones, in the same cell."""
+    both = table["real"] != ""
+    ours, verdict = table["ours"] + table["measured"], table["verdict"]
+    found = table.assign(
+        ours=ours.where(~both, "simulated: " + ours + ". Real: " + table["real"]),
+        verdict=verdict.where(~both, verdict + "; real: " + table["real_verdict"]),
+    )
+    return found.drop(columns=["measured", "exhibit", "real", "real_verdict"])

@@ -114,18 +114,24 @@ def test_half_of_the_training_tells_what_still_moves():
 
 
 def test_the_run_of_half_the_training_counts_where_its_terms_are_the_same(tmp_path):
-    def write(name, settings):
+    def write(name: str, settings: dict, images: str = "digest") -> None:
         (tmp_path / name).mkdir()
-        (tmp_path / name / "x.provenance.json").write_text(json.dumps({"settings": settings}))
+        record = {"settings": settings, "inputs": {f"results/{name}/prints/images.npz": images}}
+        (tmp_path / name / "x.provenance.json").write_text(json.dumps(record))
 
-    base = {"robust": {"steps": 100, "width": 8}, "watermark": None}
-    write("a", {**base, "new": {"key": 1}})
-    write("a-half", {"robust": {"steps": 50, "width": 8}, "watermark": "half of the training"})
-    write("b", base)
-    write("b-half", {"robust": {"steps": 50, "width": 16}})
-    assert Evidence(tmp_path / "a", tmp_path).halved("x").folder == tmp_path / "a-half"
-    assert Evidence(tmp_path / "b", tmp_path).halved("x") is None  # another width
-    assert Evidence(tmp_path / "a", tmp_path).halved("y") is None  # no such exhibit
+    base = {"robust": {"steps": 100, "width": 8}}
+    write("same", {**base, "terms": {"images": 16}, "watermark": None})
+    write("same-half", {"robust": {"steps": 50, "width": 8}, "watermark": "half of the training"})  # terms: the default
+    write("wide", base)
+    write("wide-half", {"robust": {"steps": 50, "width": 16}})
+    write("new", {**base, "data": {"contrasts": [1, 0.5]}})  # a key that the half did not know yet
+    write("new-half", {"robust": {"steps": 50, "width": 8}})
+    write("other", base)
+    write("other-half", {"robust": {"steps": 50, "width": 8}}, images="another")
+    halves = {name: Evidence(tmp_path / name, tmp_path).halved("x") for name in ("same", "wide", "new", "other")}
+    assert halves["same"].folder == tmp_path / "same-half"
+    assert halves["wide"] is halves["new"] is halves["other"] is None
+    assert Evidence(tmp_path / "same", tmp_path).halved("y") is None  # no such exhibit
 
 
 @pytest.fixture
@@ -179,6 +185,31 @@ def test_the_ledger_reads_the_run_of_half_the_training(exhibits):
     assert told(start) == (HOLDS, STEADY)
     rewrite(half / "rddpm_table1_domain.csv", lambda table: table.__setitem__("ours", 1 - table["ours"]))
     assert told(start) == (MOVING, TURNED)
+
+
+def test_real_sets_stand_beside_simulated_ones_where_they_were_run(exhibits):
+    """The same claims, asked of another folder: its exhibits may be there in part, and are not asked for."""
+    folder = exhibits.rename(exhibits.with_name("default"))
+    assert set(verdicts(folder, PAPER)[0]["real"]) == {""}
+    real = folder.with_name("real")
+    real.mkdir()
+    for file in folder.glob("radar_*"):
+        shutil.copy(file, real)
+    start = "B&A and L&F are strong on prints"
+    assert row_of(folder, start).real_verdict == ""  # that table alone: how its training moves is not there
+    shutil.copy(folder / "budget_stability.csv", real)
+    detects(real, radar=0.5, ba=0.9, lf=0.9)
+    certain(real, "radar_table2_detection")
+    detects(folder, radar=0.5, ba=0.1, lf=0.1)
+    certain(folder, "radar_table2_detection")
+    row = row_of(folder, start)
+    assert (row.verdict, row.real_verdict) == (FAILS, HOLDS)
+    table, used = verdicts(folder, PAPER)
+    assert real / "radar_table2_detection.csv" in used
+    people = shown(table).set_index("claim")
+    assert people.loc[row.claim, "verdict"] == "fails; real: holds" and "Real: " in people.loc[row.claim, "ours"]
+    own = table["kind"] == ITSELF
+    assert set(table.loc[own, "real"]) == {""}
 
 
 def detects(folder, **f1: float) -> None:

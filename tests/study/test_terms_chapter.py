@@ -1,12 +1,14 @@
 """The chapter on equal terms: one stride, whole chains; and the run with half of the training."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
 from radarlib.config import merge
-from radarlib.datasets import ImageSet, read_mvtec
+from radarlib.datasets import ImageSet, read_mvtec, simulate
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from study.methods import METHODS, model_settings
@@ -30,6 +32,7 @@ def test_the_job_sees_no_label(mvtec, own, models, tmp_path):
     other = ImageSet(data.images, data.index.assign(defect="good"), [None] * len(data.images))
     job.run(other, models, own, 0, tmp_path / "b", "terms")
     assert (tmp_path / "a/chain.csv").read_bytes() == (tmp_path / "b/chain.csv").read_bytes()
+    assert pd.read_csv(tmp_path / "a/patterns.csv").empty  # of real images nobody knows the pattern
 
 
 def test_a_chain_that_visits_every_step_is_the_whole_chain(mvtec, own, models, tmp_path):
@@ -43,6 +46,19 @@ def test_a_chain_that_visits_every_step_is_the_whole_chain(mvtec, own, models, t
     np.testing.assert_allclose(same["full_correlation"], 1)
     assert (short["full"] == same["full"]).all() and short["full_correlation"].max() < 1
     assert same["again_correlation"].max() < 1 and (same["again"] != same["short"]).any()
+
+
+def test_a_network_of_one_angle_stands_beside_one_of_both(own, models, tmp_path):
+    counts = {"train": 6, "test_good": 4, "test_defective": {"gap": 4}}
+    data = simulate("prints", counts, 24, 0)
+    job.run(data, models, own, 0, tmp_path, "terms")
+    table = pd.read_csv(tmp_path / "patterns.csv", dtype={"image": str})
+    first = data.index[data.index["angle"] == "45"]
+    for _, part in table.groupby(["method", "network"]):
+        assert set(part["image"]) == set(first["image"]) and set(part["kind"]) == {"train", "test"}
+    assert set(table["method"]) == {"radar", "ddpm"} and set(table["network"]) == {"one", "both"}
+    trained = json.loads((tmp_path / "one_angle/model.json").read_text())["settings"]["training"]
+    assert trained == own["training"]  # as long, and on as many patches
 
 
 def test_a_draw_of_one_class_has_no_auroc_and_a_dash():

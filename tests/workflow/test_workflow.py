@@ -21,7 +21,7 @@ JUDGED = (  # whose figures the ledger compares, with their resamples
     "noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter",
     "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta", "rddpm_fig5_contamination",
     "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation", "d3ad_fig13_omega",
-    "ran_table_steps_spaces", "terms_whole",
+    "ran_table_steps_spaces", "terms_whole", "terms_patterns",
 )  # fmt: skip
 
 EXHIBITS = {
@@ -92,6 +92,7 @@ EXHIBITS = {
             "paradox_rules",
             "terms_chain",
             "terms_whole",
+            "terms_patterns",
         ),
         ("csv", "md", "tex"),
     ),

@@ -36,7 +36,7 @@ for notebook, entry in NOTEBOOKS.items():
             source=notebook_digest(ROOT / "notebooks" / f"{notebook}.ipynb"),
             settings=lambda wildcards: json.dumps(settings(wildcards.profile), sort_keys=True),
             overrides=json.dumps(OVERRIDES),
-            half=lambda wildcards, entry=entry: half_trained(wildcards.profile) if entry.ledger else "",
+            beside=lambda wildcards, entry=entry: beside(wildcards.profile) if entry.ledger else "",
         threads: threads_of
         resources:
             gpu=int(bool(entry.models)),

@@ -141,6 +141,19 @@ def _needs_a_network(evidence: Evidence) -> Finding:
     return per_set(evidence, "any", ask)
 
 
+def _second_pattern_costs(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    return _angles(part, "ddpm"), evidence.part(by(part, "method")["ddpm"], "auroc", NOT_FOLLOWED)
+
+
+def _single_step_bears_it(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    return _angles(part, "radar"), evidence.no_worse(-by(part, "method")["radar"], "auroc", NOT_FOLLOWED)
+
+
+def _angles(part: pd.DataFrame, method: str) -> str:
+    row = part.set_index("method").loc[method]
+    return f"AUROC {row['one']:.2f} after training on one angle, {row['both']:.2f} on both"
+
+
 def _patches_pay(evidence: Evidence, part: pd.DataFrame) -> Answer:
     """Of RADAR alone: the same step by a network of patches and by one of whole images."""
     gain = by(part, "method")["radar"]
@@ -342,6 +355,17 @@ CLAIMS = [
     Claim(
         "Patches make small data sets enough: the single step detects better on patches than on whole images",
         "§III-C", "no number", "terms_whole", each_set("terms_whole", _patches_pay, "metric == 'auroc'"),
+    ),
+    Claim(
+        "With several normal patterns a reconstruction may end in another one: DDPM detects worse after training on two"
+        " angles than on one",
+        "§I", "no number", "terms_patterns",
+        each_set("terms_patterns", _second_pattern_costs, "metric == 'auroc'", "no set has several angles"),
+    ),
+    Claim(
+        "The single step bears several patterns: after training on two angles it is no worse than on one",
+        "§I", "no number", "terms_patterns",
+        each_set("terms_patterns", _single_step_bears_it, "metric == 'auroc'", "no set has several angles"),
     ),
     Claim(
         "Training on overlapping patches takes 25 times as long as on whole images",

@@ -1,4 +1,6 @@
-"""Reverse chains that were cut short, and the same images led back by every step, on one data set."""
+"""On one data set: reverse chains that were cut short, and the same images led back by every step; and a network of one
+pattern beside one of all.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,21 @@ from radarlib.denoiser import Denoiser
 from radarlib.files import write_csv
 from radarlib.methods import reconstruct
 from radarlib.runtime import progress
-from study.terms.plan import CHAINS
+from radarlib.train import train
+from study.methods import METHODS
+from study.terms.plan import ASKED, BOTH, CHAINS, ONE
 
 
 def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, out: Path, label: str) -> None:
-    """Leaves `chain.csv` in `out`: of a seeded draw of test images (position, method) the residual's feature by the
-    shortened chain (`short`), by the same with other noise (`again`), and by every step (`full`); and how the residuals
-    of the latter two correlate with that of the first. No label is seen.
+    """Leaves in `out`: `chain.csv`, of a seeded draw of test images (position, method) the residual's feature by the
+    shortened chain (`short`), by the same with other noise (`again`), and by every step (`full`), and how the residuals
+    of the latter two correlate with that of the first; `patterns.csv` (of a set with several angles: method, network,
+    image, kind: train or test, features), of the images of one angle by networks of one and of both. No label is seen.
     """
+    angles = data.index["angle"] if "angle" in data.index else pd.Series("", data.index.index)
     data = data.blind()
+    patterns = by_pattern(data, angles, models["gaussian"], settings, seed, out, label)
+    write_csv(out / "patterns.csv", patterns, 7)
     start = settings["reconstruction"]["t_start"]
     every = merge(settings, {"reconstruction": {"reverse_steps": start}})
     test = drawn(np.array(data.where("test")), settings["terms"]["images"], settings["data"]["seed"])
@@ -34,6 +42,29 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         alike = {f"{key}_correlation": _correlation(found["short"][0], found[key][0]) for key in ("again", "full")}
         rows.append({"position": i, "method": method, **features, **alike})
     write_csv(out / "chain.csv", pd.DataFrame(rows), 7)
+
+
+def by_pattern(
+    data: ImageSet, angles: pd.Series, both: Denoiser, settings: dict, seed: int, out: Path, label: str
+) -> pd.DataFrame:
+    """The images of the first angle, by a network that was trained on them alone and by one of all images.
+
+    Both take as many steps of as many patches, so that the network of one angle sees each image twice as often.
+    """
+    columns = ["method", "network", "image", "kind"]
+    if angles.nunique() < 2:
+        return pd.DataFrame(columns=columns)
+    own = np.flatnonzero(angles == angles.iloc[0])
+    train_on = [data.images[i] for i in own if data.index["split"][i] == "train"]
+    device = settings["compute"]["device"]
+    one = train(train_on, settings, seed, out / "one_angle", device, f"{label}: one angle")
+    asked = [(m, key, i) for m in ASKED for key in (ONE, BOTH) for i in own]
+    rows, networks = [], {ONE: one, BOTH: both}
+    for method, key, i in progress(asked, desc=f"{label}: one angle, and both", unit="image"):
+        features = METHODS[method].load()(data.images[i], networks[key], settings, seed)[1]
+        index = data.index.iloc[i]
+        rows.append({"method": method, "network": key, "image": index["image"], "kind": index["split"], **features})
+    return pd.DataFrame(rows)
 
 
 OTHER = 1000  # added to the seed for other noise

@@ -9,17 +9,21 @@ CHAINS = {"ddpm": "gaussian", "anoddpm": "simplex"}
 
 JOB = Job(
     name="terms",
-    about="whole reverse chains",
+    about="whole reverse chains, and networks of one pattern",
     module="study.terms.job",
     folder="terms",
-    leaves=("chain.csv",),
-    reads=(*NETWORK, "radar.stride", "reconstruction"),
+    leaves=("chain.csv", "patterns.csv"),
+    reads=(*NETWORK, "radar", "reconstruction"),
     section="terms",
     models=("gaussian", "simplex"),
     first=1,
     further=1,
 )
 
+ASKED = ("radar", "ddpm")
+"""Methods that are asked whether a second pattern of the surface matters."""
+ONE, BOTH = "one", "both"
+"""Networks by the patterns that they were trained on."""
 PAIRS = {
     "radar": "radar-whole", "ddpm": "ddpm-whole", "anoddpm": "anoddpm-whole", "diffusionad": "diffusionad-whole",
 }  # fmt: skip

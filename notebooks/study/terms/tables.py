@@ -1,4 +1,4 @@
-"""Tables of the chapter on equal terms: whole chains, and whole images."""
+"""Tables of the chapter on equal terms: whole chains, whole images, one pattern and two."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pandas as pd
 
 from radarlib.datasets import GOOD
 from study.chapter import Chapter
-from study.detection import detected, pixel_table
-from study.evaluate import auroc_row
+from study.detection import detected, judged, pixel_table
+from study.evaluate import auroc_row, metric_rows
 from study.methods import label_of
 from study.metrics import TITLES, interval
 from study.session import Session
 from study.terms.names import METRICS
-from study.terms.plan import JOB, PAIRS
+from study.terms.plan import BOTH, JOB, ONE, PAIRS
 
 CHAPTER = Chapter(JOB)
 
@@ -106,7 +106,44 @@ def whole_shown(table: pd.DataFrame) -> pd.DataFrame:
     return wide.fillna("–").rename_axis(columns=None).reset_index()
 
 
-def findings(chain: pd.DataFrame, patches: pd.DataFrame) -> list[str]:
+def patterns(session: Session) -> pd.DataFrame:
+    """`terms_patterns`: by set with several angles, method and metric the figure on the images of one angle, by a
+    network of this angle alone (`one`) and by one of both (`both`), and `ours`, what the second pattern costs, with its
+    interval over the same test images.
+    """
+    rows, seeds = [], CHAPTER.seeds(session)
+    for name in CHAPTER.sets(session):
+        runs = [CHAPTER.table(session, name, seed, "patterns.csv", dtype={"image": str}) for seed in seeds]
+        for method in dict.fromkeys(runs[0]["method"]):
+            found = {}
+            for key in (ONE, BOTH):
+                own = [run[(run["method"] == method) & (run["network"] == key)] for run in runs]
+                answers = [
+                    judged(session, name, part.drop(columns=["method", "network"]), seed)
+                    for part, seed in zip(own, seeds, strict=True)
+                ]
+                scores, flagged = (np.stack([getattr(a, of) for a in answers]) for of in ("scores", "flagged"))
+                found[key] = {row["metric"]: row for row in metric_rows(session, answers[0].truth, scores, flagged)[0]}
+            for metric in ("auroc", "f1"):
+                one, both = found[ONE][metric], found[BOTH][metric]
+                draws = one["draws"] - both["draws"]
+                low, high = interval(draws, session.settings["evidence"]["level"])
+                row = {"set": name, "method": method, "metric": metric, "seeds": len(seeds)}
+                row |= {ONE: one["ours"], BOTH: both["ours"], "ours": one["ours"] - both["ours"]}
+                rows.append({**row, "low": low, "high": high, "draws": draws})
+    columns = ["set", "method", "metric", "seeds", ONE, BOTH, "ours", "low", "high", "draws"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def patterns_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """As people read it: "one angle, both (cost of the second [interval])" per metric."""
+    cells = [f"{r.one:.2f}, {r.both:.2f} ({r.ours:+.2f} [{r.low:+.2f}, {r.high:+.2f}])" for r in table.itertuples()]
+    found = table.assign(cell=cells, method=table["method"].map(label_of), metric=table["metric"].map(TITLES))
+    wide = found.pivot_table(index=["set", "method"], columns="metric", values="cell", aggfunc="first", sort=False)
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def findings(chain: pd.DataFrame, patches: pd.DataFrame, angles: pd.DataFrame) -> list[str]:
     """Computed lines: whether a term that was unequal decides anything."""
     lines = []
     if "full_change" in chain:
@@ -123,4 +160,7 @@ def findings(chain: pd.DataFrame, patches: pd.DataFrame) -> list[str]:
             f"{label_of(str(method))}: patches ahead of whole images in AUROC on {ahead}, behind on {behind}, of"
             f" {len(rows)} sets"
         )
+    for row in angles[angles["metric"] == "auroc"].itertuples():
+        label = label_of(row.method)
+        lines.append(f"{row.set}: {label} has AUROC {row.one:.2f} after training on one angle, {row.both:.2f} on both")
     return lines
