@@ -199,9 +199,7 @@ def test_real_sets_stand_beside_simulated_ones_where_they_were_run(exhibits):
     assert row_of(folder, start).real_verdict == ""  # that table alone: how its training moves is not there
     shutil.copy(folder / "budget_stability.csv", real)
     detects(real, radar=0.5, ba=0.9, lf=0.9)
-    certain(real, "radar_table2_detection")
     detects(folder, radar=0.5, ba=0.1, lf=0.1)
-    certain(folder, "radar_table2_detection")
     row = row_of(folder, start)
     assert (row.verdict, row.real_verdict) == (FAILS, HOLDS)
     table, used = verdicts(folder, PAPER)
@@ -220,7 +218,6 @@ def detects(folder, **f1: float) -> None:
         table.loc[rows, "ours"] = table.loc[rows, "method"].map(f1).fillna(0.2)
 
     rewrite(folder / "radar_table2_detection.csv", change)
-    certain(folder, "radar_table2_detection")
 
 
 def test_every_claim_has_a_row(exhibits):

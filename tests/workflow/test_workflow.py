@@ -221,15 +221,15 @@ def notebooks_of(planned: dict[str, int]) -> set[str]:
 def test_an_edit_of_shared_code_reruns_what_depends_on_it(finished):
     planned = planned_after(finished, "radarlib/map_features.py", "12 * sigma**2 + 1", "12 * sigma**2 + 2")
     assert "train" not in planned and "data" not in planned
-    assert planned["score"] == 30 and planned["ablation"] == 2 and planned["notebook_04_detection"] == 1
-    assert planned_after(finished, "radarlib/train.py", "(10 + self.step)", "(11 + self.step)")["train"] == 12
+    assert planned["score"] == 38 and planned["ablation"] == 2 and planned["notebook_04_detection"] == 1
+    assert planned_after(finished, "radarlib/train.py", "(10 + self.step)", "(11 + self.step)")["train"] == 16
 
 
 def test_an_edit_of_a_method_reruns_that_method_alone(finished):
     planned = planned_after(finished, "radarlib/methods/reconstruct.py", "clamp(-1, 1)", "clamp(-0.9, 0.9)")
-    assert planned["score"] == 6 and "train" not in planned  # DDPM, AnoDDPM, DiffusionAD on both sets
+    assert planned["score"] == 2 * (3 + 4) and "train" not in planned  # those that reconstruct, and on whole images
     assert not {"ran", "d3ad", "ablation", "limit"} & set(planned)
-    assert planned["noise"] == planned["unclean"] == planned["budget"] == 2
+    assert planned["noise"] == planned["unclean"] == planned["budget"] == planned["terms"] == 2
 
 
 def test_an_edit_of_a_statistical_method_reaches_the_job_that_finds_it_by_name(finished):
@@ -339,10 +339,10 @@ def test_real_profile_without_data_says_where_to_put_it(tmp_path):
 
 def test_real_and_paper_profiles_have_a_plan(mvtec):
     # what is not random has one run; so have RADAR on unclean data (one share, in `paper` three) and two other patch
-    # sizes
+    # sizes; two networks and four methods are of whole images
     for profile, trained, scores in (
-        ("real", 3 + 1 + 1 + 1 + 2, 3 * 3 + 9 + 4 + 1),
-        ("paper", 3 + 3 + 3 + 3 + 2, 3 * 12 + 4 + 3),
+        ("real", 3 + 1 + 1 + 1 + 2 + 2, 3 * 3 + 9 + 4 + 4 + 1),
+        ("paper", 3 + 3 + 3 + 3 + 2 + 2 * 3, 3 * 12 + 3 * 4 + 4 + 3),
     ):
         done = snakemake(REPOSITORY, profile, "-n", RADARLIB_DATA=str(mvtec))
         planned = jobs(done.stdout)
