@@ -145,7 +145,8 @@ def explained(table: pd.DataFrame) -> pd.DataFrame:
     for name, part in table[table["method"] == "radar"].groupby("set", sort=False):
         for metric in ("auroc", "f1"):
             for key in ("error_normal", "error_defect", "contrast", "apart_defect", "proxy"):
-                found = part[key].corr(part[metric], method="spearman")
+                known = part[[key, metric]].nunique().min() > 1  # a constant goes with nothing
+                found = part[key].corr(part[metric], method="spearman") if known else np.nan
                 rows.append(
                     {"set": name, "metric": metric, "explained_by": key, "spearman": found, "points": len(part)}
                 )
