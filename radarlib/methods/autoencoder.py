@@ -15,8 +15,6 @@ from radarlib.runtime import progress, resolve_device
 from radarlib.sources import module_digest
 from radarlib.unet import group_norm
 
-FACTOR = 4  # px of an image for one of its latents, along each side
-
 
 class Autoencoder(nn.Module):
     """Images (N, 1, H, W) ↔ latents (N, C, H / 4, W / 4), standardised by channel over the training images."""
