@@ -90,10 +90,18 @@ def detected(
     session: Session, name: str, method: str, seeds: Sequence[int] | None = None
 ) -> tuple[np.ndarray, list[dict], dict[str, np.ndarray]]:
     """Which test images are anomalous, and `metric_rows` of a method's decisions with `seeds`, or all that it has."""
-    runs = [decide(session, name, method, seed) for seed in seeds or session.decision_seeds(method)]
-    truth = (runs[0]["defect"] != GOOD).to_numpy()
-    scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
+    images, scores, flagged = _decisions(session, name, method, seeds)
+    truth = (images["defect"] != GOOD).to_numpy()
     return truth, *metric_rows(session, truth, scores, flagged)
+
+
+def _decisions(
+    session: Session, name: str, method: str, seeds: Sequence[int] | None = None
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """The test images (`image`, `defect`), and scores and flags of each, (seeds, images)."""
+    runs = [decide(session, name, method, seed) for seed in seeds or session.decision_seeds(method)]
+    scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
+    return runs[0][["image", "defect"]], scores, flagged
 
 
 def detection_table(session: Session, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
@@ -201,9 +209,8 @@ def by_contrast(session: Session, methods: tuple[str, ...] = tuple(table_rows())
         if of.nunique() < 2:
             continue
         for method in methods:
-            runs = [decide(session, name, method, seed) for seed in session.decision_seeds(method)]
-            defective, contrast = (runs[0]["defect"] != GOOD).to_numpy(), runs[0]["image"].map(of).to_numpy()
-            scores, flagged = (np.stack([run[c].to_numpy() for run in runs]) for c in ("score", "flagged"))
+            images, scores, flagged = _decisions(session, name, method)
+            defective, contrast = (images["defect"] != GOOD).to_numpy(), images["image"].map(of).to_numpy()
             for value in sorted(set(contrast[defective])):
                 some = ~defective | (contrast == value)
                 found = metric_rows(session, defective[some], scores[:, some], flagged[:, some])[0]

@@ -72,8 +72,10 @@ def _asked_there(claim: Claim, real: Evidence) -> Finding:
 
 def _asked(claim: Claim, evidence: Evidence) -> tuple[Finding, Finding | None]:
     """What a claim finds in a profile's exhibits; and after half of the training, where nothing else follows it."""
-    found, half = claim.check(evidence), evidence.halved(claim.exhibit)
-    before = claim.check(half) if half and any(part.moved is None for part in found.parts) else None
+    found = claim.check(evidence)
+    waits = any(part.moved is None for part in found.parts)
+    half = evidence.halved(claim.exhibit) if waits else None
+    before = claim.check(half) if half else None
     return followed(found, before) if before else found, before
 
 

@@ -119,9 +119,9 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     the variant whose diffusion is not trained. All see the same images, resized to `d3ad.image_size`.
 
     Leaves in `out`: `scores.csv` (position, method, score), `maps.npz` (by method (n, MAP, MAP) float16, test images in
-    the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of every
-    training and test image its distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json`
-    (seconds per image by method), and the trained autoencoder and diffusion.
+    the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of every training and test image its
+    distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json` (seconds per image by method),
+    and the trained autoencoder and diffusion.
     """
     options = settings["d3ad"]
     data = resized(data.blind(), options["image_size"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,31 +30,27 @@ SCALED = ("radar", "ddpm", "ba", "lf", "rpca")  # methods timed at every side
 
 def activations(net: UNet, side: int) -> int:
     """Bytes that the outputs of all layers take for one square image of this side, float32: what training must keep."""
-    total = 0
-
-    def add(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        nonlocal total
-        total += output.numel() * 4
-
     layers = [m for m in net.modules() if not list(m.children())]
-    handles = [layer.register_forward_hook(add) for layer in layers]
-    net(torch.zeros(1, 1, side, side, device="meta"), torch.ones(1, device="meta"))
-    for handle in handles:
-        handle.remove()
-    return total
+    return _bytes(net, side, layers, lambda output: output.numel())
 
 
 def attention_matrices(net: UNet, side: int) -> int:
     """Bytes of the matrices of attention for one square image, float32: one weight for every pair of positions. A fused
     implementation, as PyTorch's, does not keep them; a plain one does.
     """
+    layers = [m for m in net.modules() if isinstance(m, Attention)]
+    return _bytes(net, side, layers, lambda output: (output.shape[-2] * output.shape[-1]) ** 2)
+
+
+def _bytes(net: UNet, side: int, layers: Iterable[torch.nn.Module], values: Callable[[torch.Tensor], int]) -> int:
+    """Bytes of the float32 values that go with the outputs of some layers, over one square image."""
     total = 0
 
-    def add(_module: torch.nn.Module, inputs: tuple[torch.Tensor], _output: object) -> None:
+    def add(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
         nonlocal total
-        total += 4 * (inputs[0].shape[-2] * inputs[0].shape[-1]) ** 2
+        total += 4 * values(output)
 
-    handles = [m.register_forward_hook(add) for m in net.modules() if isinstance(m, Attention)]
+    handles = [layer.register_forward_hook(add) for layer in layers]
     net(torch.zeros(1, 1, side, side, device="meta"), torch.ones(1, device="meta"))
     for handle in handles:
         handle.remove()
@@ -78,12 +74,11 @@ def patch_claims(settings: dict) -> pd.DataFrame:
         net = UNet(**settings["unet"])
     patch = settings["training"]["patch"]
     side = 20 * patch
-    memory = activations(net, side) / activations(net, patch)
-    plain = [activations(net, s) + attention_matrices(net, s) for s in (side, patch)]
+    kept, matrices = ([count(net, s) for s in (side, patch)] for count in (activations, attention_matrices))
     work = flops(net, side) / flops(net, patch)
     rows = [
-        (MEMORY, 400, memory),
-        (ATTENTION, 400, plain[0] / plain[1]),
+        (MEMORY, 400, kept[0] / kept[1]),
+        (ATTENTION, 400, (kept[0] + matrices[0]) / (kept[1] + matrices[1])),
         ("work: a whole image over a patch, operations", 400, work),
         (TRAINING, 25, 100**2 / work),
         (

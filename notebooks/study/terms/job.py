@@ -19,6 +19,8 @@ from radarlib.train import train
 from study.methods import METHODS
 from study.terms.plan import ASKED, BOTH, CHAINS, ONE
 
+OTHER = 1000  # added to the seed for other noise
+
 
 def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, out: Path, label: str) -> None:
     """Leaves in `out`: `chain.csv`, of a seeded draw of test images (position, method) the residual's feature by the
@@ -37,7 +39,10 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     for method, i in progress(asked, desc=f"{label}: all {start} reverse steps", unit="image"):
         denoiser, image = models[CHAINS[method]], data.images[i]
         ways = {"short": (settings, seed), "again": (settings, seed + OTHER), "full": (every, seed)}
+        if every == settings:  # no chain is cut short
+            del ways["full"]
         found = {key: reconstruct.score(image, denoiser, *way) for key, way in ways.items()}
+        found.setdefault("full", found["short"])
         features = {key: own["pixels"] for key, (_, own) in found.items()}
         alike = {f"{key}_correlation": _correlation(found["short"][0], found[key][0]) for key in ("again", "full")}
         rows.append({"position": i, "method": method, **features, **alike})
@@ -65,9 +70,6 @@ def by_pattern(
         index = data.index.iloc[i]
         rows.append({"method": method, "network": key, "image": index["image"], "kind": index["split"], **features})
     return pd.DataFrame(rows)
-
-
-OTHER = 1000  # added to the seed for other noise
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

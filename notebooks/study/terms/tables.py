@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -12,10 +14,10 @@ from study.evaluate import auroc_row, metric_rows
 from study.methods import label_of
 from study.metrics import TITLES, interval
 from study.session import Session
-from study.terms.names import METRICS
 from study.terms.plan import BOTH, JOB, ONE, PAIRS
 
 CHAPTER = Chapter(JOB)
+METRICS = ("auroc", "f1", "pro")  # by which patches and whole images are compared
 
 
 def setup(session: Session) -> str:
@@ -84,22 +86,34 @@ def whole(session: Session) -> pd.DataFrame:
                 | {row["metric"]: row for row in pixel_table(session, name, m, seeds).to_dict("records")}
                 for m in (method, other)
             ]
-            for metric in METRICS:
-                ours, theirs = (own[metric] for own in found)
-                if np.isnan(ours["ours"]):
-                    continue  # no masks
-                draws = ours["draws"] - theirs["draws"]
-                low, high = interval(draws, session.settings["evidence"]["level"])
-                row = {"set": name, "method": method, "metric": metric, "seeds": len(seeds)}
-                row |= {"patches": ours["ours"], "whole": theirs["ours"], "ours": ours["ours"] - theirs["ours"]}
-                rows.append({**row, "low": low, "high": high, "draws": draws})
+            keys = {"set": name, "method": method}
+            rows += _paired(session, keys, METRICS, patches=found[0], whole=found[1])
     return pd.DataFrame(rows)
 
 
-def whole_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """As people read it: a row per set and method, "patches, whole images (gain of patches [interval])" per metric."""
+def _paired(session: Session, keys: dict, metrics: Sequence[str], **found: dict[str, dict]) -> list[dict]:
+    """A row per metric of two ways, by their names: both figures and `ours`, how far the first is above the second,
+    with its interval. Each way has rows by metric, of the same test images; a metric without a value is left out.
+    """
+    (one, first), (other, second) = found.items()
+    rows = []
+    for metric in metrics:
+        a, b = first[metric], second[metric]
+        if np.isnan(a["ours"]):
+            continue  # no masks
+        draws = a["draws"] - b["draws"]
+        low, high = interval(draws, session.settings["evidence"]["level"])
+        values = {one: a["ours"], other: b["ours"], "ours": a["ours"] - b["ours"]}
+        rows.append({**keys, "metric": metric, "seeds": a["seeds"], **values, "low": low, "high": high, "draws": draws})
+    return rows
+
+
+def paired_shown(table: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """Pairs as people read them: a row per set and method, "one, other (difference [interval])" per metric."""
+    columns = [one, other, "ours", "low", "high"]
     cells = [
-        f"{r.patches:.2f}, {r.whole:.2f} ({r.ours:+.2f} [{r.low:+.2f}, {r.high:+.2f}])" for r in table.itertuples()
+        f"{a:.2f}, {b:.2f} ({gap:+.2f} [{low:+.2f}, {high:+.2f}])"
+        for a, b, gap, low, high in table[columns].itertuples(index=False)
     ]
     found = table.assign(cell=cells, method=table["method"].map(label_of), metric=table["metric"].map(TITLES))
     wide = found.pivot_table(index=["set", "method"], columns="metric", values="cell", aggfunc="first", sort=False)
@@ -124,23 +138,9 @@ def patterns(session: Session) -> pd.DataFrame:
                 ]
                 scores, flagged = (np.stack([getattr(a, of) for a in answers]) for of in ("scores", "flagged"))
                 found[key] = {row["metric"]: row for row in metric_rows(session, answers[0].truth, scores, flagged)[0]}
-            for metric in ("auroc", "f1"):
-                one, both = found[ONE][metric], found[BOTH][metric]
-                draws = one["draws"] - both["draws"]
-                low, high = interval(draws, session.settings["evidence"]["level"])
-                row = {"set": name, "method": method, "metric": metric, "seeds": len(seeds)}
-                row |= {ONE: one["ours"], BOTH: both["ours"], "ours": one["ours"] - both["ours"]}
-                rows.append({**row, "low": low, "high": high, "draws": draws})
+            rows += _paired(session, {"set": name, "method": method}, ("auroc", "f1"), **found)
     columns = ["set", "method", "metric", "seeds", ONE, BOTH, "ours", "low", "high", "draws"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def patterns_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """As people read it: "one angle, both (cost of the second [interval])" per metric."""
-    cells = [f"{r.one:.2f}, {r.both:.2f} ({r.ours:+.2f} [{r.low:+.2f}, {r.high:+.2f}])" for r in table.itertuples()]
-    found = table.assign(cell=cells, method=table["method"].map(label_of), metric=table["metric"].map(TITLES))
-    wide = found.pivot_table(index=["set", "method"], columns="metric", values="cell", aggfunc="first", sort=False)
-    return wide.rename_axis(columns=None).reset_index()
 
 
 def findings(chain: pd.DataFrame, patches: pd.DataFrame, angles: pd.DataFrame) -> list[str]:
