@@ -49,7 +49,7 @@ NOTEBOOKS = {
     ),
     "04_detection": Notebook(
         methods=METHODS,
-        leaves={**each(JUDGED, "radar_table2_detection", "radar_pixel_level"), "radar_by_contrast": CHART},
+        leaves={**each(JUDGED, "radar_table2_detection", "radar_pixel_level"), "radar_by_grade": CHART},
         printed=["radar_table2"],
     ),
     "06_decision": Notebook(
@@ -111,18 +111,19 @@ NOTEBOOKS = {
         leaves={
             **each(CHART, "budget", "denoising_paradox", "paradox_explained"),
             **each(TABLE, "budget_stability", "paradox_rules"),
+            "budget_few": JUDGED,
         },
     ),
     "15_protocol": Notebook(jobs=[budget.JOB, radar.JOB], methods=protocol.RANKED, leaves={"protocol_gain": CHART}),
     "16_terms": Notebook(
-        jobs=[terms.JOB],
+        jobs=[terms.JOB, noise.JOB, unclean.JOB, d3ad.JOB],
         methods=[name for pair in terms.PAIRS.items() for name in pair],
-        leaves={"terms_chain": TABLE, **each(JUDGED, "terms_whole", "terms_patterns")},
+        leaves={**each(TABLE, "terms_chain", "terms_networks"), **each(JUDGED, "terms_whole", "terms_patterns")},
     ),
     # The ledger reads the exhibits of all the others.
     "00_claims": Notebook(ledger=True, leaves={"claims": (*TABLE, TIMED)}),
 }
-LONG = ["13_limit", "14_training"]  # what longer training changes
+FOLLOWED = ["13_limit", "14_training"]  # what longer training changes
 HALVED = ["03_radar", "04_detection", "09_noise", "10_unclean_data", "11_d3ad", "12_ran", "16_terms"]  # by `half`
 
 
@@ -139,7 +140,7 @@ rule study:
         exhibits(PROFILE),
 
 
-targets = {**{name: (name, NOTEBOOKS) for name in ("smoke", "real", "paper")}, "long": ("long", LONG)}
+targets = {**{name: (name, NOTEBOOKS) for name in ("smoke", "real", "paper")}, LONG: (LONG, FOLLOWED)}
 for target, chosen in {**targets, "half": (f"{PROFILE}{HALF}", HALVED)}.items():
 
     rule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -153,35 +154,43 @@ def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
     return ImageSet([images[i] for i in kept], index, [masks[i] for i in kept])
 
 
-def simulate(name: str, counts: dict, size: int, seed: int, contrasts: Sequence[float] = (1.0,)) -> ImageSet:
+def simulate(
+    name: str,
+    counts: dict,
+    size: int,
+    seed: int,
+    contrasts: Sequence[float] = (1.0,),
+    areas: Sequence[float] = (1.0,),
+) -> ImageSet:
     """Simulate `prints` or `tiles` with the given numbers of images (a configuration's `data.counts`).
 
-    Each image has a generator of its own, so that a larger set contains the smaller one. contrasts : of the defects of
-    prints, in turn within each type. The index has them in a further column, and in another the prints' `angle`.
+    Each image has a generator of its own, so that a larger set contains the smaller one. contrasts, areas : of the
+    defects of prints, every pair in turn. The index has them as columns `contrast` and `area`, and the prints' `angle`.
     """
     plan = [("train", GOOD, counts["train"]), ("test", GOOD, counts["test_good"])]
     plan += [("test", defect, counts["test_defective"][defect]) for defect in counts["test_defective"]]
     images: list[np.ndarray] = []
     masks: list[np.ndarray | None] = []
     rows = []
+    grades = list(itertools.product(contrasts, areas))
     bar = progress(total=sum(n for _, _, n in plan), desc=f"simulating {name}", unit="image")
     for stage, (split, defect, n) in enumerate(plan):
         for k in range(n):
             rng = np.random.default_rng([seed, stage, k])
-            kind, contrast, angle = None if defect == GOOD else defect, 1.0, ""
+            kind, grade, angle = None if defect == GOOD else defect, (1.0, 1.0), ""
             if name == "prints":
                 angle = "135" if k % 2 else "45"
-                turn = k if len(contrasts) % 2 else k // 2  # an even number must not go with the two angles
-                contrast = contrasts[turn % len(contrasts)] if kind else contrast
-                image, mask = textures.print_image(size, float(angle), kind, rng, contrast)
+                if kind:  # each pair at both angles; another type begins with another pair
+                    grade = grades[(k // 2 + stage) % len(grades)]
+                image, mask = textures.print_image(size, float(angle), kind, rng, *grade)
             else:
                 image, mask = textures.tile_image(size, kind, rng)
             images.append(image * 2 - 1)
             masks.append(mask)
-            rows.append((f"{split}/{defect}/{k:03d}", split, defect, contrast, angle))
+            rows.append((f"{split}/{defect}/{k:03d}", split, defect, *grade, angle))
             bar.update()
     bar.close()
-    columns = ["image", "split", "defect", "contrast", "angle"]
+    columns = ["image", "split", "defect", "contrast", "area", "angle"]
     return ImageSet(images, pd.DataFrame(rows, columns=columns), masks)
 
 
@@ -190,7 +199,7 @@ def prepare(name: str, settings: dict, root: Path, out: Path) -> ImageSet:
     data = settings["data"]
     if name in data["counts"]:
         size = data["image_size"] or SIMULATED
-        result = simulate(name, data["counts"][name], size, data["seed"], data["contrasts"])
+        result = simulate(name, data["counts"][name], size, data["seed"], data["contrasts"], data["areas"])
     else:
         result = read_mvtec(root, name, data, settings["training"]["patch"])
     result.save(out)

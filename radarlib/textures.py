@@ -127,15 +127,24 @@ def _balanced(delta: np.ndarray, region: np.ndarray) -> np.ndarray:
     return delta
 
 
+def _middle(region: np.ndarray, share: float) -> np.ndarray:
+    """This share of a region's pixels: those nearest to its centre."""
+    inside = np.argwhere(region)
+    order = np.argsort(((inside - inside.mean(0)) ** 2).sum(1), kind="stable")
+    found = np.zeros_like(region)
+    found[tuple(inside[order[: max(1, round(share * len(inside)))]].T)] = True
+    return found
+
+
 def print_image(
-    size: int, angle: float, defect: str | None, rng: np.random.Generator, contrast: float = 1.0
+    size: int, angle: float, defect: str | None, rng: np.random.Generator, contrast: float = 1.0, area: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """A printed layer and its defect mask.
 
     Parameters
     ----------
-    size : side in pixels. angle : 45 or 135 degrees. defect : a key of `PRINT_DEFECTS`, or None. contrast : of the
-        defect's change, as a share of the full one.
+    size : side in pixels. angle : 45 or 135 degrees. defect : a key of `PRINT_DEFECTS`, or None. contrast, area : of
+        the defect, as shares of the full ones.
 
     Returns
     -------
@@ -146,6 +155,7 @@ def print_image(
     if defect is None:
         return _exposed(clean, rng), np.zeros((size, size), bool)
     defective, region = PRINT_DEFECTS[defect](tracks, size, rng)
+    region = _middle(region, area)
     return _exposed(clean + contrast * _balanced(defective - clean, region), rng), region
 
 

@@ -24,7 +24,7 @@ from study.unclean.claims import PIXELS  # noqa: E402
 METRICS = ("accuracy", "precision", "recall", "f1", "auroc", "pixel_auroc", "pixel_ap", "pro", "mse")
 EXTREME = ("radar_fig8_contamination", "radar_conformal", "radar_classifiers")  # at thresholds that flag next to none
 VALUES = ("ours", "low", "high", "sd", "seed_low", "seed_high", "seeds", "paper", "p_highest", "images", "test_images")
-ELSEWHERE = ("terms_whole", "terms_patterns", "radar_by_contrast")  # differences of figures; figures of few images
+ELSEWHERE = ("terms_whole", "terms_patterns", "radar_by_grade")  # differences of figures; figures of few images
 
 
 def figures(folder: Path) -> pd.DataFrame:

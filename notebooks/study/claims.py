@@ -17,7 +17,7 @@ from radarlib.config import resolve
 from radarlib.errors import UserError
 from study.methods import METHODS
 from study.metrics import DETECTION, interval
-from study.plan import HALF, without_steps
+from study.plan import HALF, LONG, without_steps
 
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
@@ -175,6 +175,12 @@ class Evidence:
             return None
         half.used = self.used
         return half if _terms(files[0]) == _terms(files[1]) else None
+
+    def longer(self, exhibit: str) -> Evidence | None:
+        """The exhibits of the run that follows trainings for hours, where it has left this one."""
+        long = Evidence(self.folder.with_name(LONG), self.paper_folder)
+        long.used = self.used
+        return long if (long.folder / f"{exhibit}.csv").is_file() else None
 
     def _read(self, file: Path) -> Path:
         if not file.is_file():

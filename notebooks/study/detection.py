@@ -20,6 +20,7 @@ from study.session import EVALUATIONS, Session
 from study.tables import stands, with_interval
 
 FILLED = "radar, filled"  # RADAR's map after `map_features.filled`
+GRADES = ("contrast", "area")  # columns of a simulated set's index
 
 
 def fitted(
@@ -195,31 +196,30 @@ def recall_by_defect(session: Session, methods: tuple[str, ...] = tuple(table_ro
     return table[[label_of(m) for m in methods]].reset_index()
 
 
-def by_contrast(session: Session, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
-    """`radar_by_contrast`: by set, contrast of the defects and method, AUROC of these defects against all normal images
-    with its interval, and the share of them that is flagged (`recall`). Sets whose defects have one contrast, or none
-    that is known, are left out.
+def by_grade(session: Session, methods: tuple[str, ...] = tuple(table_rows())) -> pd.DataFrame:
+    """`radar_by_grade`: by set, grade (contrast or area of the defects), its value and method, AUROC of these defects
+    against all normal images with its interval, and the share of them that is flagged (`recall`). Grades of one value,
+    or of none that is known, are left out.
     """
     rows = []
     for name in session.sets:
         index = session.data(name).index
-        if "contrast" not in index:
-            continue
-        of = index[index["defect"] != GOOD].set_index("image")["contrast"].astype(float)
-        if of.nunique() < 2:
-            continue
-        for method in methods:
+        known = index[index["defect"] != GOOD].set_index("image").reindex(columns=list(GRADES)).astype(float)
+        graded = [grade for grade in GRADES if len(set(known[grade].dropna())) > 1]
+        for method in methods if graded else ():
             images, scores, flagged = _decisions(session, name, method)
-            defective, contrast = (images["defect"] != GOOD).to_numpy(), images["image"].map(of).to_numpy()
-            for value in sorted(set(contrast[defective])):
-                some = ~defective | (contrast == value)
-                found = metric_rows(session, defective[some], scores[:, some], flagged[:, some])[0]
-                metrics = {row["metric"]: row for row in found}
-                auroc = {key: metrics["auroc"][key] for key in ("ours", "low", "high", "seeds")}
-                own = {"contrast": value, "images": int((some & defective).sum())}
-                recall = {"recall": metrics["recall"]["ours"]}
-                rows.append({"set": name, "method": method, **own, "metric": "auroc", **auroc, **recall})
-    columns = ["set", "method", "contrast", "images", "metric", "ours", "low", "high", "seeds", "recall"]
+            defective = (images["defect"] != GOOD).to_numpy()
+            for grade in graded:
+                own = images["image"].map(known[grade]).to_numpy()
+                for value in sorted(set(own[defective])):
+                    some = ~defective | (own == value)
+                    found = metric_rows(session, defective[some], scores[:, some], flagged[:, some])[0]
+                    metrics = {row["metric"]: row for row in found}
+                    auroc = {key: metrics["auroc"][key] for key in ("ours", "low", "high", "seeds")}
+                    keys = {"set": name, "grade": grade, "method": method, "value": value}
+                    counts = {"images": int((some & defective).sum()), "metric": "auroc"}
+                    rows.append({**keys, **counts, **auroc, "recall": metrics["recall"]["ours"]})
+    columns = ["set", "grade", "method", "value", "images", "metric", "ours", "low", "high", "seeds", "recall"]
     return pd.DataFrame(rows, columns=columns)
 
 

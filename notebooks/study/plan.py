@@ -20,6 +20,8 @@ NETWORK = ("diffusion", "noise", "unet", "loss", "training")
 """Sections of the settings that a denoiser depends on."""
 HALF = "-half"
 """Ending of a profile's name: the same with half of the training, by which the ledger sees what still moves."""
+LONG = "long"
+"""A profile that follows networks for hours; of what nobody else follows the ledger reads its exhibits."""
 BESIDE = {"default": "real"}
 """A profile of simulated sets, and the one of real sets whose exhibits the ledger shows beside its own."""
 STEPS = (

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -84,16 +86,25 @@ def test_the_raw_control_stays_below_its_bound_at_every_blur(name, at_own_settin
         assert f1 < (at_own_settings if sigma == 1.5 else 0.8), f"sigma {sigma}: F1 {f1:.2f}"
 
 
-@pytest.mark.parametrize("contrasts", [(1, 0.5, 0.25), (1, 0.5)])
-def test_defects_of_graded_contrast_are_in_turn_at_both_angles(contrasts):
-    counts = {"train": 1, "test_good": 1, "test_defective": {"gap": 12}}
-    data, full = simulate("prints", counts, 100, 0, contrasts), simulate("prints", counts, 100, 0)
-    own = data.index["contrast"].to_numpy()[2:]
-    assert {value: int((own == value).sum()) for value in contrasts} == dict.fromkeys(contrasts, 12 // len(contrasts))
-    assert {(value, k % 2) for k, value in enumerate(own)} == {(value, k) for value in contrasts for k in range(2)}
-    for i in data.where("test"):
-        same = (data.images[i] == full.images[i])[~full.masks[i]].all()
-        assert same and (data.images[i] == full.images[i]).all() == (data.index["contrast"][i] == 1)
+@pytest.mark.parametrize(("contrasts", "areas"), [((1, 0.5, 0.25), (1,)), ((1, 0.5), (1, 0.4))])
+def test_every_pair_of_contrast_and_area_is_had_at_both_angles(contrasts, areas):
+    counts = {"train": 1, "test_good": 1, "test_defective": {"gap": 24}}
+    data, full = simulate("prints", counts, 100, 0, contrasts, areas), simulate("prints", counts, 100, 0)
+    pairs = list(itertools.product(contrasts, areas, ("45", "135")))
+    had = data.index[["contrast", "area", "angle"]].iloc[2:].value_counts()
+    assert had.to_dict() == dict.fromkeys(pairs, 24 // len(pairs))
+    for i in data.where("test")[1:]:
+        contrast, area = data.index.loc[i, ["contrast", "area"]]
+        assert not (data.masks[i] & ~full.masks[i]).any()
+        assert data.masks[i].sum() == round(area * full.masks[i].sum())
+        assert (data.images[i] == full.images[i])[~full.masks[i]].all()
+        assert (data.images[i] == full.images[i]).all() == (contrast == area == 1)
+
+
+def test_each_type_of_defect_has_several_grades_and_all_types_together_have_all():
+    index = simulate("prints", COUNTS["prints"], 100, 0, (1, 0.5, 0.25), (1, 0.4)).index
+    grades = index[index["defect"] != "good"].groupby("defect")[["contrast", "area"]].value_counts().unstack([1, 2])
+    assert grades.notna().sum(axis=1).min() >= 4 and grades.sum().min() >= 6
 
 
 def test_a_larger_set_contains_the_smaller_one():

@@ -143,7 +143,7 @@ def _point(t_max: int, steps: int, **values: float) -> dict:
     values |= dict.fromkeys(("accuracy", "precision", "recall"), 0.5)
     values |= {"error_defect": values["error_normal"] * values["contrast"], "apart_defect": 0.1 * values["contrast"]}
     return {"set": "cloth", "network": f"t {t_max}", **dict.fromkeys(KEYS, 0), "t_max": t_max, "width": 4,
-            "noise": "gaussian", "steps": steps, "method": "radar", **values}  # fmt: skip
+            "noise": "gaussian", "whole": False, "steps": steps, "method": "radar", **values}  # fmt: skip
 
 
 @pytest.fixture
@@ -192,7 +192,44 @@ def test_the_last_doubling_and_what_explains(session, curves):
     assert found["auroc", "contrast"] == pytest.approx(1) and found["auroc", "proxy"] < 1
 
 
+def test_few_images_cost_patches_what_the_table_says(session):
+    """Patches fall from 0.9 to 0.8, whole images from 0.85 to 0.6: patches lose 0.15 less."""
+    ends = {(False, 0): 0.9, (False, 5): 0.8, (True, 0): 0.85, (True, 5): 0.6}
+    rows = [
+        _point(1000, steps, error_normal=1, contrast=1, proxy=0.5, auroc=auroc - 0.1 * (steps == 1) * whole, f1=auroc)
+        | {"images": images, "whole": whole, "method": "radar-whole" if whole else "radar"}
+        for (whole, images), auroc in ends.items()
+        for steps in (1, 2)
+    ]  # fmt: skip
+    draws = {
+        (row["set"], *(row[key] for key in [*tables.POINT, "method"])): {m: np.full(9, row[m]) for m in DETECTION}
+        for row in rows
+    }
+    table = tables.few(session, pd.DataFrame(rows), draws).set_index("metric")
+    assert table["images"].tolist() == [5, 5] and table["ours"].tolist() == pytest.approx([0.15, 0.15])
+    assert table.loc["auroc", ["low", "high"]].tolist() == pytest.approx([0.15, 0.15])
+    assert table.loc["auroc", "moved"] == pytest.approx(0)  # both networks of whole images moved alike
+    shown = tables.few_shown(table.reset_index())
+    assert shown.loc[0, "patches"] == "0.90 → 0.80" and shown.loc[0, "patches lose less"] == "+0.15 [+0.15, +0.15]"
+
+
+def test_without_networks_of_few_whole_images_the_table_is_empty(session, curves):
+    assert tables.few(session, *curves).empty and tables.few_shown(tables.few(session, *curves)).empty
+
+
+def test_whole_images_are_followed_where_they_are_asked_for(chosen, data, tmp_path):
+    own = merge(chosen, {"budget": {"images": [3], "whole": True, "steps": [1, 2]}, "whole": {"side": 16}})
+    found = [v for v in variants(own) if v.whole]
+    assert [v.images for v in found] == [0, 3] and scored(found[0], own) == ["radar-whole"]
+    job.run(data, {}, own, 0, tmp_path, "test")
+    table = pd.read_csv(tmp_path / "features.csv")
+    assert set(table.loc[table["whole"], "method"]) == {"radar-whole"} and set(table["images"]) == {0, 3}
+    assert not pd.read_csv(tmp_path / "errors.csv")["whole"].any()  # a patch is no whole image
+
+
 def test_networks_are_named_by_what_differs():
     name = lambda *point: tables.variant_label(*point, (1000, 16))  # noqa: E731
-    assert name(1000, 16, 0, "gaussian") == "as published" and name(20, 8, 0, "gaussian") == "t ≤ 20, width 8"
-    assert name(1000, 16, 30, "simplex") == "30 images, simplex noise"
+    assert name(1000, 16, 0, "gaussian", False) == "as published"
+    assert name(20, 8, 0, "gaussian", False) == "t ≤ 20, width 8"
+    assert name(1000, 16, 30, "simplex", False) == "30 images, simplex noise"
+    assert name(1000, 16, 8, "gaussian", True) == "8 images, whole images"

@@ -23,7 +23,7 @@ def own(settings) -> dict:
 
 @pytest.fixture
 def models(own) -> dict[str, Denoiser]:
-    return {name: Denoiser.untrained(model_settings(own, name), 0) for name in ("gaussian", "simplex")}
+    return {name: Denoiser.untrained(model_settings(own, name), 0) for name in ("gaussian", "simplex", "whole")}
 
 
 def test_the_job_sees_no_label(mvtec, own, models, tmp_path):
@@ -32,7 +32,30 @@ def test_the_job_sees_no_label(mvtec, own, models, tmp_path):
     other = ImageSet(data.images, data.index.assign(defect="good"), [None] * len(data.images))
     job.run(other, models, own, 0, tmp_path / "b", "terms")
     assert (tmp_path / "a/chain.csv").read_bytes() == (tmp_path / "b/chain.csv").read_bytes()
+    seen = [pd.read_csv(tmp_path / name / "networks.csv") for name in "ab"]
+    assert not seen[0].equals(seen[1])  # but by the errors on normal test images, which choose nothing
     assert pd.read_csv(tmp_path / "a/patterns.csv").empty  # of real images nobody knows the pattern
+
+
+def test_errors_of_networks_stand_beside_the_closed_forms_where_it_has_one(mvtec, own, models, tmp_path):
+    data = read_mvtec(mvtec, "cloth", own["data"], 8)
+    job.run(data, models, own, 0, tmp_path, "terms")
+    table = pd.read_csv(tmp_path / "networks.csv")
+    asked = {own["radar"]["t"], own["diffusionad"]["t_small"], 6}
+    assert {name: set(part["t"]) for name, part in table.groupby("network")} == dict.fromkeys(models, asked)
+    known = table.set_index("network")["closed"].notna()
+    assert known["gaussian"].all() and not known[["simplex", "whole"]].any()
+    # random weights start at 0: the error is that of no answer at all
+    np.testing.assert_allclose(table.loc[table["network"] != "simplex", "error"], 1, atol=0.1)
+
+
+def test_the_table_of_errors_names_the_best_and_the_worst():
+    rows = [("tiles", "a", "one", 1, 1, 0.9, 1.0, -0.1), ("tiles", "a", "two", 1, 1, 1.2, 1.0, 0.2),
+            ("tiles", "b", "other", 5, 1, 0.5, np.nan, np.nan)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["set", "job", "network", "t", "seeds", "error", "closed", "excess"])
+    shown = tables.networks_shown(table)
+    assert shown["error"].tolist() == ["0.9 (one) … 1.2 (two)", "0.5 (other)"]
+    assert shown["over the closed form"].tolist() == ["-10% (one) … +20% (two)", "–"]
 
 
 def test_a_chain_that_visits_every_step_is_the_whole_chain(mvtec, own, models, tmp_path):

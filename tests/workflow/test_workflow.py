@@ -22,6 +22,7 @@ JUDGED = (  # whose figures the ledger compares, with their resamples
     "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta", "rddpm_fig5_contamination",
     "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation", "d3ad_fig13_omega",
     "ran_table_steps_spaces", "terms_whole", "terms_patterns",
+    "budget_few",
 )  # fmt: skip
 
 EXHIBITS = {
@@ -78,7 +79,7 @@ EXHIBITS = {
             "denoising_paradox",
             "paradox_explained",
             "protocol_gain",
-            "radar_by_contrast",
+            "radar_by_grade",
         ),
         CHART,
     ),
@@ -90,7 +91,9 @@ EXHIBITS = {
             "ran_table_steps_spaces",
             "budget_stability",
             "paradox_rules",
+            "budget_few",
             "terms_chain",
+            "terms_networks",
             "terms_whole",
             "terms_patterns",
         ),

@@ -18,7 +18,7 @@ from radarlib.datasets import ImageSet, drawn
 from radarlib.denoiser import SECTIONS, Denoiser
 from radarlib.errors import UserError
 from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json
-from radarlib.images import content_hash
+from radarlib.images import content_hash, resize
 from radarlib.methods import closed_form
 from radarlib.methods.closed_form import ClosedForm
 from radarlib.patches import PatchSampler
@@ -27,7 +27,8 @@ from radarlib.sources import OWN, source_files
 from radarlib.textures import artificial_defect
 from radarlib.train import CHECKPOINT_SECONDS, Trainer
 from study.budget.plan import JOB, KEYS, Variant, scored, variants
-from study.methods import METHODS
+from study.denoising import compared
+from study.methods import METHODS, model_settings
 
 HELD = 0.2  # share of the training images that no network of this chapter is trained on
 FEWEST = 4  # of them at least
@@ -37,9 +38,10 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     """Train every variant to the last milestone; sees no label and no mask of a test image.
 
     A part of the normal training images is held out. On it errors are measured, and artificial defects are put on it:
-    from these alone a rule may choose. Leaves in `out`: `errors.csv` (t_max, width, images, noise, steps, t, where:
-    "normal" or "defect", error, closed: the closed form's error on the same noise, apart: the mean squared distance
-    between both answers) and `features.csv` (…, steps, method, image, kind: train, held, artificial or test, features).
+    from these alone a rule may choose. Leaves in `out`: `errors.csv` (t_max, width, images, noise, whole, steps, t,
+    where: "normal" or "defect", error, closed: the closed form's error on the same noise, apart: the mean squared
+    distance between both answers) and `features.csv` (…, steps, method, image, kind: train, held, artificial or test,
+    features).
     What is finished of an interrupted run is in `work/`, and is not done again.
     """
     data, options = data.blind(), settings["budget"]
@@ -66,16 +68,18 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
             continue  # no fewer than all
         chosen = train[: variant.images] if variant.images else train
         changes = {"training": {"t_max": variant.t_max}, "unet": {"width": variant.width}}
-        own = merge(settings, {**changes, "noise": {"kind": variant.noise}})
-        follower = Follower([data.images[i] for i in chosen], own, seed, out / "work" / variant.key, judged)
+        own, seen = merge(settings, {**changes, "noise": {"kind": variant.noise}}), [data.images[i] for i in chosen]
+        if variant.whole:
+            own = model_settings(own, "whole")
+            seen = [resize(image, own["training"]["patch"]) for image in seen]
+        follower = Follower(seen, own, seed, out / "work" / variant.key, judged)
         for steps in options["steps"]:
             name = f"{label}: {variant.key}"
             found = follower.kept(steps) or follower.keep(
                 steps,
                 measure(follower.at(steps, name), closed, variant, patches, judged, own, seed, f"{name}, {steps}"),
             )
-            keys = {"t_max": variant.t_max, "width": variant.width, "images": variant.images, "noise": variant.noise}
-            keys["steps"] = steps
+            keys = {key: getattr(variant, key) for key in KEYS} | {"steps": steps}
             errors += [{**keys, **row} for row in found["errors"]]
             features += [{**keys, **row} for row in found["features"]]
     point = [*KEYS, "steps"]
@@ -137,14 +141,11 @@ def measure(
     """Errors of a network beside those of the closed form, on the same noise, and the features of all images."""
     errors, features = [], []
     gaussian = variant.noise == "gaussian"  # what the closed form is made for
+    patches = {} if variant.whole else patches  # a network of whole images has no answer to patches
     for where, (x_0, counts) in patches.items():
         eps = denoiser.noise(tuple(x_0.shape), torch.Generator().manual_seed(seed))
         for t in (t for t in asked(settings) if t <= variant.t_max):
-            x_t = denoiser.schedule.forward(x_0, torch.full((len(x_0),), t), eps).to(denoiser.device)
-            ours = denoiser.eps(x_t, t).cpu()
-            best = closed.eps(x_t, t).cpu() if gaussian else torch.full_like(ours, torch.nan)
-            pairs = {"error": (ours, eps), "closed": (best, eps), "apart": (ours, best)}
-            found = {key: float((a - b)[counts].square().mean()) for key, (a, b) in pairs.items()}
+            found = compared(denoiser, closed if gaussian else None, x_0, eps, t, counts)
             errors.append({"t": t, "where": where, **found})
     chosen = scored(variant, settings)
     with progress(total=len(chosen) * sum(map(len, judged.values())), desc=label, unit="image") as bar:

@@ -10,7 +10,7 @@ from study.budget.plan import JOB, KEYS
 from study.chapter import Chapter
 from study.detection import judged
 from study.evaluate import metric_rows
-from study.metrics import DETECTION, interval
+from study.metrics import DETECTION, TITLES, interval
 from study.session import Session
 
 CHAPTER = Chapter(JOB)
@@ -64,13 +64,13 @@ def curves(session: Session) -> tuple[pd.DataFrame, dict[tuple, dict[str, np.nda
         errors = pd.concat([CHAPTER.table(session, name, seed, "errors.csv") for seed in CHAPTER.seeds(session)])
         means = errors.groupby([*POINT, "t", "where"])[["error", "closed", "apart"]].mean()
         for keys, part in every.groupby([*POINT, "method"], sort=False):
-            t_max, width, images, noise, steps, method = keys
-            network = variant_label(t_max, width, images, noise, base(session))
+            t_max, width, images, noise, whole, _, method = keys
+            network = variant_label(t_max, width, images, noise, whole, base(session))
             runs = part.pivot_table(index="seed", columns="image", values=["score", "flagged"], aggfunc="first")
             truth = part.drop_duplicates("image").set_index("image")["truth"].loc[runs["score"].columns].to_numpy(bool)
             found, drawn = metric_rows(session, truth, runs["score"].to_numpy(float), runs["flagged"].to_numpy(bool))
             draws[name, *keys] = drawn
-            at = (t_max, width, images, noise, steps, min(method_t(session, method), t_max))
+            at = (*keys[:-1], min(method_t(session, method), t_max))
             row = dict(zip([*POINT, "method"], keys, strict=True))
             if (*at, "normal") in means.index:
                 normal, defect = means.loc[(*at, "normal")], means.loc[(*at, "defect")]
@@ -92,7 +92,8 @@ def curves(session: Session) -> tuple[pd.DataFrame, dict[tuple, dict[str, np.nda
 def published(session: Session, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of networks that are trained as published, with Gaussian or with simplex noise."""
     t_max, width = base(session)
-    return table[(table["t_max"] == t_max) & (table["width"] == width) & (table["images"] == 0)]
+    usual = (table["t_max"] == t_max) & (table["width"] == width) & (table["images"] == 0)
+    return table[usual & ~table["whole"].astype(bool)]
 
 
 def chosen(session: Session, table: pd.DataFrame, draws: dict[tuple, dict[str, np.ndarray]]) -> pd.DataFrame:
@@ -170,6 +171,53 @@ def last_doubling(session: Session, table: pd.DataFrame, draws: dict[tuple, dict
                 "after": after[metric], "change": after[metric] - before[metric], "low": low, "high": high,
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def few(session: Session, table: pd.DataFrame, draws: dict[tuple, dict[str, np.ndarray]]) -> pd.DataFrame:
+    """`budget_few`: by set, number of training images and metric what RADAR's step reaches on patches and on whole
+    images, after the last milestone, with this number and with all; `ours`, how much less patches lose by having few,
+    with its interval over the same test images; and `moved`, how far the last doubling of the training moved that.
+    """
+    (t_max, width), rows = base(session), []
+    step = table[(table["t_max"] == t_max) & (table["width"] == width) & (table["noise"] == "gaussian")]
+    step = step[step["method"].isin(["radar", "radar-whole"])]
+    before, last = sorted(set(step["steps"]))[-2:]
+    for name, part in step.groupby("set", sort=False):
+        figures = part.set_index(["whole", "images", "steps"])
+        kept = {
+            (r["whole"], r["images"], r["steps"]): draws[(name, *(r[key] for key in [*POINT, "method"]))]
+            for r in part.to_dict("records")
+        }
+        numbers = (set(part.loc[part["whole"] == whole, "images"]) for whole in (False, True))
+        for images in sorted(set.intersection(*numbers) - {0}):
+            for metric in ("auroc", "f1"):
+                at = figures[metric]
+                gap, earlier = (
+                    (at[False, images, s] - at[False, 0, s]) - (at[True, images, s] - at[True, 0, s])
+                    for s in (last, before)
+                )
+                lost = [kept[whole, images, last][metric] - kept[whole, 0, last][metric] for whole in (False, True)]
+                low, high = interval(lost[0] - lost[1], session.settings["evidence"]["level"])
+                values = {f"{way}_{key}": at[whole, n, last] for way, whole in (("patches", False), ("whole", True))
+                          for key, n in (("all", 0), ("few", images))}  # fmt: skip
+                rows.append({
+                    "set": name, "images": images, "metric": metric, "steps": last, **values, "ours": gap, "low": low,
+                    "high": high, "moved": abs(gap - earlier), "draws": lost[0] - lost[1],
+                })  # fmt: skip
+    ways = ["patches_all", "patches_few", "whole_all", "whole_few"]
+    columns = ["set", "images", "metric", "steps", *ways, "ours", "low", "high", "moved", "draws"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def few_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """As people read it: all images → few, and how much less patches lose."""
+    ways = {
+        title: [f"{a:.2f} → {b:.2f}" for a, b in zip(table[f"{key}_all"], table[f"{key}_few"], strict=True)]
+        for key, title in (("patches", "patches"), ("whole", "whole images"))
+    }
+    gain = [f"{r.ours:+.2f} [{r.low:+.2f}, {r.high:+.2f}]" for r in table.itertuples()]
+    return pd.DataFrame({"set": table["set"], "training images": table["images"], "metric": table["metric"].map(TITLES),
+                         **ways, "patches lose less": gain})  # fmt: skip
 
 
 def findings(rules: pd.DataFrame) -> list[str]:

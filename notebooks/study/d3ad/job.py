@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from radarlib import feature_step
-from radarlib.datasets import ImageSet, drawn, resized
+from radarlib.datasets import GOOD, ImageSet, drawn, resized
 from radarlib.denoiser import Denoiser
 from radarlib.files import write_csv, write_json, write_npz
 from radarlib.map_features import smoothed
@@ -18,6 +18,7 @@ from radarlib.methods import padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
 from radarlib.runtime import elapsed, progress
 from study.d3ad.plan import D3AD, FIXED, PERMUTED, SCALED, SHOWN, Variant, variants
+from study.denoising import network_errors
 from study.kept import picture
 
 QUANTILE = 0.99  # of a map's values on normal images: the threshold of the masks in Fig. 6
@@ -121,13 +122,18 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     Leaves in `out`: `scores.csv` (position, method, score), `maps.npz` (by method (n, MAP, MAP) float16, test images in
     the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of every training and test image its
     distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json` (seconds per image by method),
+    `networks.csv` (what `network_errors` finds on the latents of normal test images, the one thing that takes labels),
     and the trained autoencoder and diffusion.
     """
     options = settings["d3ad"]
+    good = [i for i in data.where("test") if data.index["defect"][i] == GOOD]
     data = resized(data.blind(), options["image_size"])
     normal, test = data.train_images, data.where("test")
     images = [data.images[i] for i in test]
     system = System(normal, settings, seed, out, label)
+    held = system.encode([data.images[i] for i in good])
+    errors = network_errors("diffusion", system.denoiser, held, [options["t_max"]], seed)
+    write_csv(out / "networks.csv", pd.DataFrame(errors), 7)
     results, ways = Results(test), Ways(system, images)
     thresholds, pictures = [], {}
     for variant in progress(variants(), desc=f"{label}: variants", unit="variant"):

@@ -17,11 +17,12 @@ from radarlib.diffusion import chain
 from radarlib.errors import UserError
 from radarlib.files import write_csv, write_npz
 from radarlib.map_features import mask
-from radarlib.methods import reconstruct
+from radarlib.methods import closed_form, reconstruct
 from radarlib.patches import central_patch
 from radarlib.runtime import progress
 from radarlib.textures import artificial_defect
 from radarlib.train import train
+from study.denoising import network_errors
 from study.kept import laid_flat
 from study.noise.plan import BACK, CONTROLS, FILTER, FILTERS, START, STARTS, network_settings
 
@@ -99,6 +100,7 @@ class Findings:
         self.skipped: list[tuple] = []
         self.maps: dict[str, list[np.ndarray]] = {}
         self.chains: dict[str, np.ndarray] = {}
+        self.errors: list[dict] = []
 
     def judge(self, role: str, i: int, name: str, start: int, taken: int, found: np.ndarray) -> None:
         self.rows.extend((role, i, name, start, taken, size, float(mask(found, size).max())) for size in FILTERS)
@@ -114,6 +116,7 @@ class Findings:
         write_npz(out / "maps.npz", **{name: laid_flat(parts) for name, parts in self.maps.items()})
         write_npz(out / "chains.npz", **self.chains)
         columns = ["position", "noise", "taken", "of", "correlation", "ratio", "other_noise"]
+        write_csv(out / "networks.csv", pd.DataFrame(self.errors), 7)
         write_csv(out / "skipped.csv", pd.DataFrame(self.skipped, columns=columns), 7)
         columns = ["role", "position", "noise", "start", "taken", "filter", "score"]
         write_csv(out / "scores.csv", pd.DataFrame(self.rows, columns=columns), 7)
@@ -154,8 +157,8 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     Leaves in `out`: `scores.csv` (role: test, held or artificial; position in the set; noise or control; start; reverse
     steps taken; filter; score), `skipped.csv` (of the checked images: what `_skipping` gives), `maps.npz` (by noise or
     control: x̂_0 − x_0 from START of the test images, float16, laid end to end), `chains.npz` (by noise: `chain_shown`,
-    and the patch) and `models/<noise>/`. Raises UserError for a schedule shorter than the longest of STARTS, and where
-    nothing would be left to train on.
+    and the patch), `networks.csv` (what `network_errors` finds on the held-out images) and `models/<noise>/`. Raises
+    UserError for a schedule shorter than the longest of STARTS, and where nothing would be left to train on.
     """
     steps = settings["diffusion"]["steps"]
     if steps < max(STARTS):
@@ -177,6 +180,9 @@ def _with_noise(
     own, most = network_settings(settings, noise), settings["noise_study"]["reverse_steps"]
     text = f"{label}: training with {noise} noise"
     denoiser = train(chosen.seen, own, seed, out / "models" / noise, settings["compute"]["device"], text)
+    held = [image for role, _, image in chosen.twins if role == "held"]
+    closed = closed_form.fit(chosen.seen, own, seed) if noise == "gaussian" else None
+    findings.errors += network_errors(noise, denoiser, held, STARTS, seed, closed)
     patch = central_patch(chosen.seen[0], denoiser.patch)
     findings.chains |= {noise: chain_shown(patch, denoiser), "patch": patch[0, 0].numpy()}
     for start in STARTS:

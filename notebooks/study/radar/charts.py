@@ -41,29 +41,34 @@ def detection_figure(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def contrast_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
-    """AUROC of defects of graded contrast, a panel per set and a row per method; the fainter the defect, the lighter
-    the mark.
+def grade_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
+    """AUROC of graded defects, a panel per set and grade, in one column of a page one below the other, and a row per
+    method; the fainter or smaller the defect, the lighter the mark.
     """
-    sets = list(dict.fromkeys(table["set"]))
-    if not sets:
-        return message("no set in this profile has defects of graded contrast")
-    methods, contrasts = list(dict.fromkeys(table["method"])), sorted(set(table["contrast"]), reverse=True)
-    size = (width, 0.16 * len(methods) + 0.8)
-    fig, axes = plt.subplots(1, len(sets), figsize=size, squeeze=False, sharex=True, sharey=True)
+    if table.empty:
+        return message("no set in this profile has graded defects")
+    panels = [(*keys, part) for keys, part in table.groupby(["set", "grade"], sort=False)]
+    methods = list(dict.fromkeys(table["method"]))
+    shape = (1, len(panels)) if width == WIDTH else (len(panels), 1)
+    size = (width, (0.16 * len(methods) + 0.6) * shape[0] + 0.3)
+    fig, axes = plt.subplots(*shape, figsize=size, squeeze=False, sharex=True, sharey=True)
     y = np.arange(len(methods))
-    for ax, name in zip(axes[0], sets, strict=True):
-        for k, contrast in enumerate(contrasts):
-            own = table[(table["set"] == name) & (table["contrast"] == contrast)].set_index("method").reindex(methods)
-            place, shade = y + 0.22 * (k - (len(contrasts) - 1) / 2), 1 - 0.6 * k / max(1, len(contrasts) - 1)
+    for ax, (name, grade, part) in zip(axes.flat, panels, strict=True):
+        values = sorted(set(part["value"]), reverse=True)
+        for k, value in enumerate(values):
+            own = part[part["value"] == value].set_index("method").reindex(methods)
+            place, shade = y + 0.22 * (k - (len(values) - 1) / 2), 1 - 0.6 * k / max(1, len(values) - 1)
             ax.hlines(place, own["low"], own["high"], color="C0", alpha=shade, lw=0.9)
             ax.plot(own["ours"], place, STYLES[k % len(STYLES)][0], color="C0", alpha=shade, ms=3.5, mew=0,
-                    label=f"contrast {contrast:g} ({own['images'].iloc[0]:.0f} images)")  # fmt: skip
+                    label=f"{value:g} ({own['images'].iloc[0]:.0f} images)")  # fmt: skip
         ax.axvline(0.5, color="0.8", lw=0.6, zorder=0)
-        ax.set(title=words(name), xlabel="AUROC against all normal images", xlim=(0.18, 1.02))
-    axes[0, 0].set(yticks=y, yticklabels=[label_of(m) for m in methods])
+        ax.set(title=f"{words(name)}, by the defects' {grade}", xlim=(0.02, 1.02))
+        ax.legend(loc="lower left", fontsize=6)
+    for ax in axes[-1]:
+        ax.set_xlabel("AUROC against all normal images")
+    for ax in axes[:, 0]:
+        ax.set(yticks=y, yticklabels=[label_of(m) for m in methods])
     axes[0, 0].invert_yaxis()
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3 if width == WIDTH else 1)
     return fig
 
 

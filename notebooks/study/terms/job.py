@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from radarlib.config import merge
-from radarlib.datasets import ImageSet, drawn
+from radarlib.datasets import GOOD, ImageSet, drawn
 from radarlib.denoiser import Denoiser
 from radarlib.files import write_csv
-from radarlib.methods import reconstruct
+from radarlib.images import resize
+from radarlib.methods import closed_form, reconstruct
 from radarlib.runtime import progress
 from radarlib.train import train
-from study.methods import METHODS
+from study.denoising import network_errors
+from study.methods import METHODS, WHOLE
 from study.terms.plan import ASKED, BOTH, CHAINS, ONE
 
 OTHER = 1000  # added to the seed for other noise
@@ -26,8 +28,11 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     """Leaves in `out`: `chain.csv`, of a seeded draw of test images (position, method) the residual's feature by the
     shortened chain (`short`), by the same with other noise (`again`), and by every step (`full`), and how the residuals
     of the latter two correlate with that of the first; `patterns.csv` (of a set with several angles: method, network,
-    image, kind: train or test, features), of the images of one angle by networks of one and of both. No label is seen.
+    image, kind: train or test, features), of the images of one angle by networks of one and of both; `networks.csv`,
+    what `network_errors` finds of the study's networks. Labels say which test images are normal, for these errors
+    alone; nothing that scores sees one.
     """
+    write_csv(out / "networks.csv", pd.DataFrame(told(data, models, settings, seed)), 7)
     angles = data.index["angle"] if "angle" in data.index else pd.Series("", data.index.index)
     data = data.blind()
     patterns = by_pattern(data, angles, models["gaussian"], settings, seed, out, label)
@@ -47,6 +52,19 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         alike = {f"{key}_correlation": _correlation(found["short"][0], found[key][0]) for key in ("again", "full")}
         rows.append({"position": i, "method": method, **features, **alike})
     write_csv(out / "chain.csv", pd.DataFrame(rows), 7)
+
+
+def told(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int) -> list[dict]:
+    """Errors of the study's networks on normal test images, at the t at which methods ask them."""
+    normal = [data.images[i] for i in data.where("test") if data.index["defect"][i] == GOOD]
+    closed = closed_form.fit(data.train_images, settings, seed)
+    times = settings["radar"]["t"], settings["diffusionad"]["t_small"], settings["reconstruction"]["t_start"]
+    rows = []
+    for name, denoiser in models.items():
+        held = [resize(image, denoiser.patch) for image in normal] if name in WHOLE else normal
+        same = name not in WHOLE and denoiser.settings["noise"]["kind"] == "gaussian"
+        rows += network_errors(name, denoiser, held, times, seed, closed if same else None)
+    return rows
 
 
 def by_pattern(

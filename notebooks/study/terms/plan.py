@@ -12,10 +12,10 @@ JOB = Job(
     about="whole reverse chains, and networks of one pattern",
     module="study.terms.job",
     folder="terms",
-    leaves=("chain.csv", "patterns.csv"),
-    reads=(*NETWORK, "radar", "reconstruction"),
+    leaves=("chain.csv", "patterns.csv", "networks.csv"),
+    reads=(*NETWORK, "radar", "reconstruction", "diffusionad.t_small", "closed_form"),
     section="terms",
-    models=("gaussian", "simplex"),
+    models=("gaussian", "simplex", "mixture", "whole", "whole_simplex"),
     first=1,
     further=1,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from study.detection import detected, judged, pixel_table
 from study.evaluate import auroc_row, metric_rows
 from study.methods import label_of
 from study.metrics import TITLES, interval
+from study.plan import Job
 from study.session import Session
 from study.terms.plan import BOTH, JOB, ONE, PAIRS
 
@@ -141,6 +142,46 @@ def patterns(session: Session) -> pd.DataFrame:
             rows += _paired(session, {"set": name, "method": method}, ("auroc", "f1"), **found)
     columns = ["set", "method", "metric", "seeds", ONE, BOTH, "ours", "low", "high", "draws"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def networks(session: Session, jobs: Sequence[Job]) -> pd.DataFrame:
+    """`terms_networks`: by set, job that trained or asked it, network and t the mean squared error on normal patches
+    that it was not trained on, mean over seeds; the closed form's on the same noise; and `excess`, how far the former
+    lies above the latter, as a share of it.
+    """
+    parts = []
+    for job in jobs:
+        chapter = Chapter(job)
+        for name in chapter.sets(session):
+            runs = [chapter.table(session, name, s, "networks.csv").assign(seed=s) for s in chapter.seeds(session)]
+            if not (found := pd.concat(runs)).empty:  # of a set that does not suit a chapter nothing is known
+                parts.append(found.assign(set=name, job=job.about))
+    means = (
+        pd.concat(parts)
+        .groupby(["set", "job", "network", "t"], sort=False)
+        .agg(seeds=("seed", "nunique"), error=("error", "mean"), closed=("closed", "mean"))
+    )
+    return means.assign(excess=means["error"] / means["closed"] - 1).reset_index()
+
+
+def networks_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """As people read it: a row per set, job and t, with the best and the worst network."""
+    rows = []
+    for (name, job, t), part in table.groupby(["set", "job", "t"], sort=False):
+        row = {"set": name, "networks of": job, "t": t, "networks": len(part)}
+        row["error"] = _between(part, "error", "{:.3g}".format)
+        row["over the closed form"] = _between(part.dropna(subset="excess"), "excess", "{:+.0%}".format)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _between(part: pd.DataFrame, key: str, form: Callable[[float], str]) -> str:
+    """The lowest and the highest value, and whose they are."""
+    if part.empty:
+        return "–"
+    ends = [part.loc[getattr(part[key], of)()] for of in ("idxmin", "idxmax")]
+    texts = [f"{form(row[key])} ({row['network']})" for row in ends]
+    return " … ".join(dict.fromkeys(texts))
 
 
 def findings(chain: pd.DataFrame, patches: pd.DataFrame, angles: pd.DataFrame) -> list[str]:

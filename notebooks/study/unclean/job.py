@@ -26,10 +26,11 @@ from radarlib.diffusion import chain
 from radarlib.extractor import Extractor
 from radarlib.files import write_csv, write_npz
 from radarlib.losses import smallest
-from radarlib.methods import patchcore, reconstruct
+from radarlib.methods import closed_form, patchcore, reconstruct
 from radarlib.patches import PatchSampler, corrupt
 from radarlib.runtime import progress
 from radarlib.train import train
+from study.denoising import network_errors
 from study.kept import laid_flat
 from study.methods import METHODS
 from study.unclean.deal import Roles, UnsuitedError, deal, pixel_images
@@ -159,9 +160,9 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
 
     Leaves in `out`: `roles.csv` (what each image was for; `pixels` numbers those that the maps are of, −1: none),
     `maps.npz` (by run: x̂_0 − x_0, or RADAR's S, of the images whose pixels are judged, float16, laid end to end),
-    `features.csv` (image-level features by method and share of defects), `trimmed.csv` and `models/`. Labels deal the
-    images out; nothing that trains or scores sees them. Raises UnsuitedError for a set with too few images, unless it
-    may leave that out.
+    `features.csv` (image-level features by method and share of defects), `trimmed.csv`, `networks.csv` (what
+    `network_errors` finds on normal test images) and `models/`. Labels deal the images out; nothing that trains or
+    scores sees them. Raises UnsuitedError for a set with too few images, unless it may leave that out.
     """
     facts, settings = settings["job"], {key: value for key, value in settings.items() if key != "job"}
     try:
@@ -180,7 +181,9 @@ def _meet(data: ImageSet, settings: dict, seed: int, out: Path, label: str, only
     plan, shares = (curves(), ()) if only_curves else (runs(), SHARES)
     maps: dict[str, list[np.ndarray]] = {}
     rows: list[dict] = []
-    dropped = pd.DataFrame()
+    dropped, errors = pd.DataFrame(), list[dict]()
+    held, closed = [images[i] for i in dealt.good], closed_form.fit([images[i] for i in dealt.normals], settings, seed)
+    times = settings["radar"]["t"], settings["diffusionad"]["t_small"], settings["reconstruction"]["t_start"]
     start = Denoiser.untrained(Training().settings(settings), seed, device)
     for image in (images[i] for i in shown):
         for name, values in control_maps(image, start, start.settings, seed).items():
@@ -190,6 +193,8 @@ def _meet(data: ImageSet, settings: dict, seed: int, out: Path, label: str, only
             own, defects = training.settings(settings), training.dirt == "defects"
             seen = [images[i] for i in dealt.training(training.share if defects else 0)]
             denoiser = train(seen, own, seed, out / "models" / training.name, device, f"{label}: {training.name}")
+            same = closed if training.noise == "gaussian" else None
+            errors += network_errors(training.name, denoiser, held, times, seed, same)
             if training == Training("lts", share=MAIN):
                 dropped = trimmed(seen, denoiser, seed)
             for each in group:
@@ -209,6 +214,7 @@ def _meet(data: ImageSet, settings: dict, seed: int, out: Path, label: str, only
     )
     write_csv(out / "features.csv", pd.DataFrame(rows, columns=None if rows else ["method"]), 7)
     write_csv(out / "trimmed.csv", dropped, 7)
+    write_csv(out / "networks.csv", pd.DataFrame(errors), 7)
     write_npz(out / "maps.npz", **{name: laid_flat(parts) for name, parts in maps.items() if parts})
     write_csv(out / "roles.csv", table.join(data.index[["image", "defect"]], on="position"))
 
@@ -217,6 +223,7 @@ def _leave_out(reason: str, out: Path) -> None:
     """What `run` leaves of a set that does not suit it: empty files."""
     write_csv(out / "features.csv", pd.DataFrame(columns=["method"]))
     write_csv(out / "trimmed.csv", pd.DataFrame(columns=["t"]))
+    write_csv(out / "networks.csv", pd.DataFrame(columns=["network", "t", "error", "closed"]))
     write_npz(out / "maps.npz")
     write_csv(out / "roles.csv", pd.DataFrame(columns=["role", "position", "pixels", "image", "defect"]))
     print(f"left out of the chapter on unclean data: {reason}", file=sys.stderr)
