@@ -52,7 +52,7 @@ def test_errors_of_networks_stand_beside_the_closed_forms_where_it_has_one(mvtec
 def test_the_table_of_errors_names_the_best_and_the_worst():
     rows = [("tiles", "a", "one", 1, 1, 0.9, 1.0, -0.1), ("tiles", "a", "two", 1, 1, 1.2, 1.0, 0.2),
             ("tiles", "b", "other", 5, 1, 0.5, np.nan, np.nan)]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["set", "job", "network", "t", "seeds", "error", "closed", "excess"])
+    table = pd.DataFrame(rows, columns=["set", "chapter", "network", "t", "seeds", "error", "closed", "excess"])
     shown = tables.networks_shown(table)
     assert shown["error"].tolist() == ["0.9 (one) … 1.2 (two)", "0.5 (other)"]
     assert shown["over the closed form"].tolist() == ["-10% (one) … +20% (two)", "–"]

@@ -50,7 +50,7 @@ def grade_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
     panels = [(*keys, part) for keys, part in table.groupby(["set", "grade"], sort=False)]
     methods = list(dict.fromkeys(table["method"]))
     shape = (1, len(panels)) if width == WIDTH else (len(panels), 1)
-    size = (width, (0.16 * len(methods) + 0.6) * shape[0] + 0.3)
+    size = (width, (0.16 * len(methods) + 0.75) * shape[0] + 0.3)
     fig, axes = plt.subplots(*shape, figsize=size, squeeze=False, sharex=True, sharey=True)
     y = np.arange(len(methods))
     for ax, (name, grade, part) in zip(axes.flat, panels, strict=True):
@@ -62,8 +62,9 @@ def grade_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
             ax.plot(own["ours"], place, STYLES[k % len(STYLES)][0], color="C0", alpha=shade, ms=3.5, mew=0,
                     label=f"{value:g} ({own['images'].iloc[0]:.0f} images)")  # fmt: skip
         ax.axvline(0.5, color="0.8", lw=0.6, zorder=0)
-        ax.set(title=f"{words(name)}, by the defects' {grade}", xlim=(0.02, 1.02))
-        ax.legend(loc="lower left", fontsize=6)
+        ax.set_xlim(0.02, 1.02)
+        title = f"{words(name)}, by the defects' {grade}"
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(values), title=title, columnspacing=1)
     for ax in axes[-1]:
         ax.set_xlabel("AUROC against all normal images")
     for ax in axes[:, 0]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -144,31 +144,31 @@ def patterns(session: Session) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def networks(session: Session, jobs: Sequence[Job]) -> pd.DataFrame:
-    """`terms_networks`: by set, job that trained or asked it, network and t the mean squared error on normal patches
-    that it was not trained on, mean over seeds; the closed form's on the same noise; and `excess`, how far the former
-    lies above the latter, as a share of it.
+def networks(session: Session, jobs: Mapping[str, Job]) -> pd.DataFrame:
+    """`terms_networks`: by set, chapter, network and t the mean squared error on normal patches that it was not trained
+    on, mean over seeds; the closed form's on the same noise; and `excess`, how far the former lies above the latter, as
+    a share of it. jobs : which trained the networks or asked them, by how the chapter is called.
     """
     parts = []
-    for job in jobs:
+    for title, job in jobs.items():
         chapter = Chapter(job)
         for name in chapter.sets(session):
             runs = [chapter.table(session, name, s, "networks.csv").assign(seed=s) for s in chapter.seeds(session)]
             if not (found := pd.concat(runs)).empty:  # of a set that does not suit a chapter nothing is known
-                parts.append(found.assign(set=name, job=job.about))
+                parts.append(found.assign(set=name, chapter=title))
     means = (
         pd.concat(parts)
-        .groupby(["set", "job", "network", "t"], sort=False)
+        .groupby(["set", "chapter", "network", "t"], sort=False)
         .agg(seeds=("seed", "nunique"), error=("error", "mean"), closed=("closed", "mean"))
     )
     return means.assign(excess=means["error"] / means["closed"] - 1).reset_index()
 
 
 def networks_shown(table: pd.DataFrame) -> pd.DataFrame:
-    """As people read it: a row per set, job and t, with the best and the worst network."""
+    """As people read it: a row per set, chapter and t, with the best and the worst network."""
     rows = []
-    for (name, job, t), part in table.groupby(["set", "job", "t"], sort=False):
-        row = {"set": name, "networks of": job, "t": t, "networks": len(part)}
+    for (name, title, t), part in table.groupby(["set", "chapter", "t"], sort=False):
+        row = {"set": name, "chapter": title, "t": t, "networks": len(part)}
         row["error"] = _between(part, "error", "{:.3g}".format)
         row["over the closed form"] = _between(part.dropna(subset="excess"), "excess", "{:+.0%}".format)
         rows.append(row)
