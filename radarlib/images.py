@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 
 from radarlib.errors import UserError
+from radarlib.layout import SUFFIXES, images_in
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif")
 FOREIGN = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw", ".jp2", ".jxl", ".psd", ".pgm")
 """Endings of images that are not read here: a folder of them is told so, not passed over in silence."""
 LOADERS = {"png": False, "jpeg": True, "tiff": False, "webp": True, "gif": False}
@@ -180,6 +180,12 @@ def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None 
     return mask if size is None else resize_mask(mask, size)
 
 
+def shows_defect(mask: Path) -> bool:
+    """Whether a mask marks anything."""
+    pixels = _pixels(mask)
+    return bool(read_mask(mask, mask, pixels.values.shape[:2]).any())
+
+
 def resize(image: np.ndarray, side: int) -> np.ndarray:
     """(side, side) float32 by the mean over areas; an image of that size as it is."""
     if image.shape == (side, side):
@@ -199,9 +205,8 @@ def list_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    every = sorted(p for p in folder.rglob("*") if not p.name.startswith("."))
-    files = [p for p in every if p.suffix.lower() in SUFFIXES]
-    foreign = Counter(p.suffix.lower() for p in every if p.suffix.lower() in FOREIGN)
+    files = images_in(folder)
+    foreign = Counter(p.suffix.lower() for p in folder.rglob("*") if p.suffix.lower() in FOREIGN)
     unread = ", ".join(f"{n} {suffix}" for suffix, n in foreign.items())
     if not files:
         hint = f"; {unread} files are not read: save them as PNG, TIFF or JPEG" if foreign else ""
