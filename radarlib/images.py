@@ -60,6 +60,7 @@ def _pixels(path: Path) -> _Pixels:
     except Exception as error:  # decoders raise every kind of exception on damaged files
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         why = next((line for line in lines if not line.startswith("unable to")), lines[0])  # libvips' own lines
+        why = "of no known kind" if "not in a known format" in why else why
         raise UserError(f"{path}: not a readable image ({why}); remove it or copy it again") from None
 
 

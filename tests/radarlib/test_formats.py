@@ -148,7 +148,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "frames.png": (pillow(GRAY, **TWO), "several pages or frames"),
     "frames.webp": (pillow(GRAY, **TWO), "several pages or frames"),
     "channels.tif": (tiff(np.dstack([COLOUR, GRAY, GRAY]), photometric="rgb", extrasamples=[0, 0]), "channels"),
-    "drawing.png": (lambda p: p.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>"), "not a readable image"),
+    "drawing.png": (lambda p: p.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>"), "of no known kind"),
     "damaged.bmp": (lambda p: p.write_bytes(b"BM" + bytes(30)), "damaged BMP"),
     "folder.png": (lambda p: p.mkdir(), "cannot be read"),
 }  # fmt: skip
