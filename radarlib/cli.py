@@ -6,9 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from radarlib import __version__
 from radarlib.errors import UserError
+
+if TYPE_CHECKING:  # PyTorch takes seconds to import
+    from radarlib.detector import Detector
 
 
 def _settings(args: argparse.Namespace) -> dict:
@@ -20,7 +24,7 @@ def _settings(args: argparse.Namespace) -> dict:
         "steps": ("training", "steps"), "image_size": ("data", "image_size"),
         "contamination": ("decision", "contamination"),
         "false_alarm_rate": ("decision", "false_alarm_rate"), "loss": ("loss", "kind"), "delta": ("loss", "delta"),
-        "keep": ("loss", "keep"), "space": ("decision", "space"),
+        "keep": ("loss", "keep"), "space": ("decision", "space"), "decision": ("decision", "rule"),
     }.items():  # fmt: skip
         if getattr(args, option, None) is not None:
             over.setdefault(section, {})[key] = getattr(args, option)
@@ -29,12 +33,13 @@ def _settings(args: argparse.Namespace) -> dict:
 
 def _refuse_idle(args: argparse.Namespace, settings: dict) -> None:
     """Raise UserError for an option of `fit` that would change nothing, rather than let it pass for used."""
-    kind, space = settings["loss"]["kind"], settings["decision"]["space"]
+    kind, space, rule = settings["loss"]["kind"], settings["decision"]["space"], settings["decision"]["rule"]
     for option, used, where in (
         ("delta", kind in ("huber", "pseudo_huber"), f"--loss {kind}"),
         ("keep", kind == "lts", f"--loss {kind}"),
         ("steps", space != "features", f"--space {space}"),
         ("loss", space != "features", f"--space {space}"),
+        ("contamination", rule == "forest", "--decision distance"),
         ("contamination", not settings["decision"]["false_alarm_rate"], "--false-alarm-rate"),
     ):
         if getattr(args, option) is not None and not used:
@@ -47,17 +52,33 @@ def _fit(args: argparse.Namespace) -> int:
     settings = _settings(args)
     _refuse_idle(args, settings)
     detector = fit(args.good, args.out, settings, args.seed, args.device or settings["compute"]["device"])
-    flagged, n = int(detector.decision.predict(detector.features).sum()), len(detector.features)
-    print(
-        f"{args.out}: fitted; {flagged} of {n} training images lie above the threshold"
-        f" {detector.decision.threshold:.4f}"
-    )
-    if rate := settings["decision"]["false_alarm_rate"]:
-        print(
-            f"calibrated on {len(detector.calibration)} held-out images: on average at most {100 * rate:g}% of new"
-            " normal ones are flagged"
-        )
+    print(f"{args.out}: fitted; {_told(detector)}")
     return 0
+
+
+def _told(detector: Detector) -> str:
+    """What a fitted detector promises, in a sentence."""
+    from radarlib import conformal
+    from radarlib.detector import RATE
+
+    options, n = detector.settings["decision"], len(detector.features)
+    if options["rule"] == "distance":
+        asked, kept = options["false_alarm_rate"] or RATE, detector.promise
+        flagged = int((detector.calibration_scores > detector.threshold).sum())
+        text = f"{flagged} of {n} normal images are flagged by a decision that was fitted without them; "
+        if kept > asked:
+            return (
+                f"{text}of new normal ones about 1 in {n + 1} is: {100 * asked:g}% cannot be promised with {n} images,"
+                f" give {conformal.images_needed(asked)}"
+            )
+        return f"{text}of new normal ones about {100 * kept:g}% are"
+    if len(detector.calibration):
+        return (
+            f"calibrated on {len(detector.calibration)} held-out images: on average at most"
+            f" {100 * options['false_alarm_rate']:g}% of new normal ones are flagged"
+        )
+    flagged = int((detector.decision.score(detector.features) > detector.threshold).sum())
+    return f"{flagged} of {n} training images lie above the threshold {detector.threshold:.4f}"
 
 
 def _detect(args: argparse.Namespace) -> int:
@@ -95,14 +116,22 @@ def _add_fit(command: Command) -> None:
     fit.add_argument(
         "--contamination",
         type=float,
-        help="share of the good images that may be called anomalous, 0 … 0.5 (default 0.05)",
+        help="with the forest: share of the good images that may be called anomalous, 0 … 0.5 (default 0.05)",
+    )
+    fit.add_argument(
+        "--decision",
+        choices=("distance", "forest"),
+        help=(
+            "how far features lie above those of normal images, or RADAR's Isolation Forest, which is blind to gross"
+            " defects where images are few (default distance)"
+        ),
     )
     fit.add_argument(
         "--false-alarm-rate",
         type=float,
         help=(
-            "promise that on average at most this share of new normal images is flagged; a third of the good images, or"
-            " as many as it takes, are held out for it, and the contamination does not matter"
+            "share of new normal images that may be flagged (default 0.05); with the forest a third of the good images,"
+            " or as many as it takes, are held out for it (default: none, the contamination decides)"
         ),
     )
     fit.add_argument(

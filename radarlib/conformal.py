@@ -24,6 +24,11 @@ def threshold(calibration: np.ndarray, rate: float) -> float:
     return float(np.sort(calibration)[k]) if k < n else float("inf")
 
 
+def promised(n: int, rate: float) -> float:
+    """The false-alarm rate that n calibration images can promise: the one asked for, or 1 in n + 1."""
+    return max(rate, 1 / (n + 1))
+
+
 def images_needed(rate: float) -> int:
     """The least number of calibration images that can promise a false-alarm rate."""
     return int(np.ceil(1 / rate - 1e-9)) - 1

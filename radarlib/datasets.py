@@ -1,12 +1,11 @@
-"""Images in, checked: single files, folders, sets in MVTec AD layout, and the simulated sets as one data type."""
+"""Images in, checked: sets in any known layout, and the simulated sets, as one data type."""
 
 from __future__ import annotations
 
-import glob
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,10 @@ import pandas as pd
 from radarlib import textures
 from radarlib.errors import UserError
 from radarlib.files import write_csv, write_npz
-from radarlib.images import content_hash, distinct, list_images, read_image, read_mask, resize, resize_mask
-from radarlib.layout import available_sets
+from radarlib.images import content_hash, distinct, read_image, read_mask, resize, resize_mask, shows_defect
+from radarlib.layout import GOOD, HELD_OUT, Entry, held_out, listing
 from radarlib.runtime import progress
 
-GOOD = "good"
 SIMULATED = 100  # px of a simulated image's side where the settings name none: RADAR's
 
 
@@ -103,55 +101,83 @@ def drawn(positions: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(positions, limit, replace=False))
 
 
-def subset(files: dict[str, list[Path]], limit: int | None, seed: int) -> dict[str, list[Path]]:
-    """At most about `limit` files in all, the same share of every class (at least one of each)."""
-    total = sum(map(len, files.values()))
+def subset(classes: dict[str, list[Entry]], limit: int | None, seed: int) -> dict[str, list[Entry]]:
+    """At most about `limit` images in all, the same share of every class (at least one of each)."""
+    total = sum(map(len, classes.values()))
     if limit is None or total <= limit:
-        return files
-    limits = {name: max(1, round(limit * len(paths) / total)) for name, paths in files.items()}
-    return {name: [paths[i] for i in drawn(np.arange(len(paths)), limits[name], seed)] for name, paths in files.items()}
+        return classes
+    limits = {name: max(1, round(limit * len(own) / total)) for name, own in classes.items()}
+    return {name: [own[i] for i in drawn(np.arange(len(own)), limits[name], seed)] for name, own in classes.items()}
 
 
-def read_mvtec(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
-    """Read `root/name` in MVTec AD layout; `options` is a configuration's `data` section.
-
-    Raises UserError for a missing or empty folder, an unreadable or too small image, a mask of another size
-    than its image, and an image that stands in train and in test. A defective image without a mask is kept. Of training
-    images that are copies of each other, as real sets have, one is kept: with a few copies of an unusual image a
-    classifier takes what lies beyond it for usual, and an image held out from a network would have been seen by it.
+def _known(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Entries whose class is known: where the mask alone tells, it is looked at; what is defective is no training
+    image.
     """
-    folder = root / name
-    if not (folder / "train" / GOOD).is_dir():
-        known = ", ".join(available_sets(root)) or "none"
-        raise UserError(f"{folder}: no data set (train/good is missing); sets found under {root}: {known}")
-    if not (folder / "test" / GOOD).is_dir():
-        raise UserError(f"{folder / 'test' / GOOD}: no such folder; a test needs normal images as well")
-    size = options["image_size"]
-    train = list_images(folder / "train" / GOOD)
-    tests = {p.name: list_images(p) for p in sorted((folder / "test").iterdir()) if p.is_dir()}
-    if len(tests) == 1:
-        raise UserError(f"{folder / 'test'}: only normal images; a test needs a folder of defective ones")
-    tests = subset(tests, options["max_test"], options["seed"])
-    paths = [(p, "train", GOOD) for p in train] + [(p, "test", d) for d, ps in tests.items() for p in ps]
+    for entry in entries:
+        if entry.defect is None:
+            bad = entry.mask is not None and shows_defect(entry.mask)
+            entry = replace(entry, defect="defect" if bad else GOOD, split="test" if bad else entry.split)
+        yield entry
+
+
+def read_set(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
+    """Read `root/name`, laid out in any way that `layout` knows; `options` is a configuration's `data` section.
+
+    Says on stderr which layout it found, and how many defective images have no mask. Where there is no normal image to
+    test, some of those to train on are held out for it. Raises UserError for a missing or
+    empty folder, an unreadable or too small image, a mask of another size than its image, and an image that stands in
+    train and in test. A defective image without a mask is kept. Of training images that are copies of each other, as
+    real sets have, one is kept: with a few copies of an unusual image a classifier takes what lies beyond it for usual,
+    and an image held out from a network would have been seen by it.
+    """
+    found = listing(root, name)
+    folder, size, entries, layout = found.folder, options["image_size"], list(_known(found.entries)), found.layout
+    if not any(entry.split == "test" and entry.defect == GOOD for entry in entries):
+        layout += f"; no normal images to test, so every {HELD_OUT}th of those to train on is, the last by name"
+        rest = [entry for entry in entries if entry.split == "test"]
+        entries = [*held_out([entry.path for entry in entries if entry.split == "train"]), *rest]
+    train = [entry for entry in entries if entry.split == "train"]
+    tests: dict[str, list[Entry]] = {}
+    for entry in (entry for entry in entries if entry.split == "test"):
+        tests.setdefault(str(entry.defect), []).append(entry)
+    print(f"{name}: {layout}: {len(train)} images to train on, {len(entries) - len(train)} to test", file=sys.stderr)
+    if not train:
+        raise UserError(f"{folder}: no normal images to train on ({layout})")
+    if set(tests) == {GOOD}:
+        raise UserError(f"{folder}: only normal images in its test part; a test needs defective ones")
+    chosen = [*train, *itertools.chain(*subset(tests, options["max_test"], options["seed"]).values())]
     images: list[np.ndarray] = []
     masks: list[np.ndarray | None] = []
-    for path, _, defect in progress(paths, desc=f"reading {name}", unit="image"):
-        image = read_image(path, None, smallest if size is None else 1)
+    for entry in progress(chosen, desc=f"reading {name}", unit="image"):
+        image = read_image(entry.path, None, smallest if size is None else 1)
         shape = image.shape
-        images.append(image if size is None else read_image(path, size, smallest))
-        found = sorted((folder / "ground_truth" / defect).glob(f"{glob.escape(path.stem)}_mask.*"))
-        if defect == GOOD:
+        images.append(image if size is None else read_image(entry.path, size, smallest))
+        if entry.defect == GOOD:
             masks.append(np.zeros(images[-1].shape, bool))
         else:
-            masks.append(read_mask(found[0], path, shape, size) if found else None)
+            masks.append(read_mask(entry.mask, entry.path, shape, size) if entry.mask else None)
+    if missing := sum(mask is None for mask in masks):
+        defective = sum(entry.defect != GOOD for entry in chosen)
+        print(
+            f"{name}: {missing} of {defective} defective images have no mask (NAME_mask.* or NAME.*); their pixels are"
+            " not judged",
+            file=sys.stderr,
+        )
     first, tested = distinct(images[: len(train)]), range(len(train), len(images))
-    refuse_shared({content: train[i] for content, i in first.items()}, ((paths[i][0], images[i]) for i in tested))
+    refuse_shared(
+        {content: train[i].path for content, i in first.items()}, ((chosen[i].path, images[i]) for i in tested)
+    )
     if copies := len(train) - len(first):
         print(f"{name}: {copies} of {len(train)} training images are copies of others; left out", file=sys.stderr)
     kept = [*first.values(), *tested]
-    rows = [(str(p.relative_to(folder)), split, defect) for p, split, defect in (paths[i] for i in kept)]
+    rows = [(_below(chosen[i].path, folder), chosen[i].split, chosen[i].defect) for i in kept]
     index = pd.DataFrame(rows, columns=["image", "split", "defect"])
     return ImageSet([images[i] for i in kept], index, [masks[i] for i in kept])
+
+
+def _below(path: Path, folder: Path) -> str:
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
 def simulate(
@@ -201,7 +227,7 @@ def prepare(name: str, settings: dict, root: Path, out: Path) -> ImageSet:
         size = data["image_size"] or SIMULATED
         result = simulate(name, data["counts"][name], size, data["seed"], data["contrasts"], data["areas"])
     else:
-        result = read_mvtec(root, name, data, settings["training"]["patch"])
+        result = read_set(root, name, data, settings["training"]["patch"])
     result.save(out)
     return result
 

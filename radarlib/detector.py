@@ -18,12 +18,15 @@ from radarlib.datasets import classifier_images
 from radarlib.errors import UserError
 from radarlib.files import read_json, read_versioned, sha256_file, write_bytes, write_csv, write_json
 from radarlib.images import content_hash, distinct, list_images, read_image
-from radarlib.oneclass import OneClass
+from radarlib.oneclass import Distance, OneClass, cross_scores
 from radarlib.runtime import progress
 from radarlib.single_step import COLUMNS, SPACES, Space
 from radarlib.textures import PRINT_DEFECTS, print_image
 
-FORMAT = 2  # of detector.json
+FORMAT = 3  # of detector.json
+FORESTS = 2  # the last format whose models were all decided by a forest
+RATE = 0.05  # of false alarms, where none is asked for
+PARTS = 10  # of the normal images, each of which is judged by a decision that was fitted without it
 FLUSH_SECONDS = 2.0  # what a killed detection loses at most
 
 
@@ -35,9 +38,11 @@ class Detector:
     features : (n, 2 per space) of the training images that the decision was fitted on.
     map_scales : of each space, the median over those images and the held-out ones of the 99.9 % quantile of the map;
         overlays show what exceeds it.
-    calibration : (m, 2 per space) of held-out normal images that neither a network nor the decision has seen, or none.
-        Where there are some, the threshold keeps `decision.false_alarm_rate` of the settings (split-conformal),
-        whatever the contamination.
+    calibration : (m, 2 per space) of held-out normal images that neither a network nor a forest has seen, or none.
+
+    The rule `distance` is calibrated on all training images, each judged by a decision that was fitted without it
+    (cross-conformal, Vovk 2015), and flags `decision.false_alarm_rate` of new normal ones, or what so many images can
+    promise. A `forest` does so where images were held out for it (split-conformal), else as its contamination says.
 
     Examples
     --------
@@ -51,24 +56,38 @@ class Detector:
     features: np.ndarray
     map_scales: Sequence[float]
     calibration: np.ndarray
-    decision: OneClass = field(init=False)
+    decision: OneClass | Distance = field(init=False)
+    threshold: float = field(init=False)
+    calibration_scores: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         options = self.settings["decision"]
-        self.decision = OneClass(options["contamination"], options["trees"], self.seed, options["classifier"])
-        self.decision.fit(self.features)
-        self.calibration_scores = self.decision.score(self.calibration) if len(self.calibration) else np.array([])
+        if options["rule"] == "distance":
+            self.decision = Distance().fit(self.features)
+            self.calibration_scores = cross_scores(self.features, PARTS, self.seed)
+            self.threshold = conformal.threshold(self.calibration_scores, self.promise)
+            return
+        forest = OneClass(options["contamination"], options["trees"], self.seed, options["classifier"])
+        self.decision = forest.fit(self.features)
+        self.calibration_scores, self.threshold = np.array([]), forest.threshold
         if len(self.calibration):
-            self.decision.threshold = conformal.threshold(self.calibration_scores, options["false_alarm_rate"])
+            self.calibration_scores = forest.score(self.calibration)
+            self.threshold = conformal.threshold(self.calibration_scores, options["false_alarm_rate"])
+
+    @property
+    def promise(self) -> float:
+        """The share of new normal images that `distance` flags, about: as asked, or as so many images can tell."""
+        return conformal.promised(len(self.features), self.settings["decision"]["false_alarm_rate"] or RATE)
 
     def detect(self, image: np.ndarray) -> Detection:
         """image : (H, W) float32 in [-1, 1], each side at least one patch."""
         maps, features = scored(image, self.spaces)
         value = float(self.decision.score(features[None])[0])
-        p = float(conformal.p_values(self.calibration_scores, np.array([value]))[0]) if len(self.calibration) else None
+        calibrated = len(self.calibration_scores) > 0
+        p = float(conformal.p_values(self.calibration_scores, np.array([value]))[0]) if calibrated else None
         if len(maps) > 1:
             maps = [np.mean([m / scale for m, scale in zip(maps, self.map_scales, strict=True)], axis=0)]
-        return Detection(maps[0], value, self.decision.threshold, value > self.decision.threshold, p)
+        return Detection(maps[0], value, self.threshold, value > self.threshold, p)
 
     @property
     def map_scale(self) -> float:
@@ -109,8 +128,10 @@ class Detector:
         path = directory / "detector.json"
         if not path.is_file():
             raise UserError(f"{path}: missing, the fit has not ended; the same radarlib fit goes on")
-        saved = read_versioned(path, FORMAT)
+        saved = read_versioned(path, FORMAT, FORESTS)
         try:
+            if saved["format"] <= FORESTS:
+                saved["settings"]["decision"]["rule"] = "forest"
             settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
             spaces = [kind.load(directory, settings, seed, device) for kind in SPACES[settings["decision"]["space"]]]
             for file, digest in _digests(directory, spaces).items():
@@ -178,8 +199,10 @@ def fit(good: Path, out: Path, settings: dict | None = None, seed: int = 0, devi
         )
     if (out / "detector.json").is_file():
         print(f"{out}: holds a fitted model, which this one will replace", file=sys.stderr)
-    rate = settings["decision"]["false_alarm_rate"]
-    known, held_out = conformal.split(len(images), rate, seed) if rate else (np.arange(len(images)), np.array([], int))
+    rate, apart = settings["decision"]["false_alarm_rate"], settings["decision"]["rule"] == "forest"
+    known, held_out = np.arange(len(images)), np.array([], int)
+    if rate and apart:
+        known, held_out = conformal.split(len(images), rate, seed)
     normal = [images[i] for i in known]
     spaces = [kind.fit(normal, settings, seed, out, device) for kind in SPACES[settings["decision"]["space"]]]
     chosen = known[
@@ -236,7 +259,7 @@ def detect(detector: Detector, targets: list[Path], out: Path, model: Path) -> t
     rows: list[dict] = []
     failures: list[str] = []
 
-    values = ["score", "threshold", "anomalous", *(["p_value"] if len(detector.calibration) else [])]
+    values = ["score", "threshold", "anomalous", *(["p_value"] if len(detector.calibration_scores) else [])]
 
     def flush() -> None:
         write_json(state_path, {"model": fingerprint, "done": done})

@@ -53,15 +53,15 @@ def read_json(path: Path) -> dict:
     return value
 
 
-def read_versioned(path: Path, version: int) -> dict:
-    """Read a JSON object that a fit has left.
+def read_versioned(path: Path, version: int, oldest: int | None = None) -> dict:
+    """Read a JSON object that a fit has left, of format `version` or of an earlier one from `oldest` on.
 
-    Raises UserError as `read_json` does, and for another format than `version`.
+    Raises UserError as `read_json` does, and for another format.
     """
-    value = read_json(path)
-    if value.get("format") != version:
+    value, readable = read_json(path), range(oldest or version, version + 1)
+    if value.get("format") not in readable:
         raise UserError(
-            f"{path}: format {value.get('format')!r}, this radarlib reads format {version}; "
+            f"{path}: format {value.get('format')!r}, this radarlib reads format {' or '.join(map(str, readable))}; "
             "fit the model again, or use the radarlib that wrote it"
         )
     return value

@@ -1,45 +1,124 @@
-"""Single images and masks in, checked: gray or colour, 8 or 16 bit, any size."""
+"""Single images and masks in, checked: gray or colour, 8 or 16 bit, any size.
+
+libvips decodes, for it is the one well-kept reader that turns photographs upright, knows palettes, planes, inks and
+inverted grays, reads every common compression of TIFF at 16 bits as well, and says how many pages a file has. OpenCV
+reads BMP, which libvips does not know. What neither reads rightly is refused, never guessed.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import sys
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-import tifffile
-from PIL import Image
 
 from radarlib.errors import UserError
+from radarlib.layout import SUFFIXES, images_in
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+FOREIGN = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw", ".jp2", ".jxl", ".psd", ".pgm")
+"""Endings of images that are not read here: a folder of them is told so, not passed over in silence."""
+LOADERS = {"png": False, "jpeg": True, "tiff": False, "webp": True, "gif": False}
+"""What libvips may load, whatever a file's name says; and whether it loses what a mask needs exactly."""
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721], np.float32)  # of red, green, blue (ITU-R BT.709)
+ROWS = 512  # of an image that are made gray at once, for memory
 
 
-def _pixels(path: Path) -> np.ndarray:
-    """The file's raw pixels, (H, W) or (H, W, C), in the file's own type."""
+@dataclass
+class _Pixels:
+    """values : (H, W, C) in the file's own type, C = 1 (gray) or 3 (red, green, blue). alpha : (H, W), or None where
+    there is none. lossy : whether values near an edge are not exact.
+    """
+
+    values: np.ndarray
+    alpha: np.ndarray | None
+    lossy: bool
+
+
+class _RefusedError(Exception):
+    """Why a file that can be decoded is not taken, and what to do."""
+
+
+def _pixels(path: Path) -> _Pixels:
+    """A file's pixels, upright. Raises UserError, one line with the file's name, where they cannot be had rightly."""
     try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            with tifffile.TiffFile(path) as file:
-                pixels = file.asarray()
-                inverted = file.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-            return np.iinfo(pixels.dtype).max - pixels if inverted and pixels.dtype.kind == "u" else pixels
-        with Image.open(path) as image:
-            if image.mode == "P":
-                return np.asarray(image.convert("RGBA" if "transparency" in image.info else "RGB"))
-            if image.mode not in ("1", "L", "LA", "RGB", "RGBA") and not image.mode.startswith(("I", "F")):
-                return np.asarray(image.convert("RGB"))  # CMYK, YCbCr, Lab
-            return np.asarray(image)
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if not data:
+        raise UserError(f"{path}: the file is empty (0 bytes); remove it or copy it again")
+    try:
+        return _bitmap(data) if data[:2] == b"BM" else _decoded(data)
+    except _RefusedError as reason:
+        raise UserError(f"{path}: {reason}") from None
     except Exception as error:  # decoders raise every kind of exception on damaged files
-        if path.is_file() and path.stat().st_size == 0:
-            raise UserError(f"{path}: the file is empty (0 bytes); remove it or copy it again") from None
-        reason = (str(error) or type(error).__name__).splitlines()[0].replace(f" {str(path)!r}", "")
-        raise UserError(f"{path}: not a readable image ({reason}); remove it or copy it again") from None
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        why = next((line for line in lines if not line.startswith("unable to")), lines[0])  # libvips' own lines
+        why = "of no known kind" if "not in a known format" in why else why
+        raise UserError(f"{path}: not a readable image ({why}); remove it or copy it again") from None
+
+
+def _bitmap(data: bytes) -> _Pixels:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said below
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None:
+        raise _RefusedError("not a readable image (a damaged BMP); remove it or copy it again")
+    found = np.atleast_3d(found)
+    colour, alpha = found[..., :3], found[..., 3] if found.shape[2] == 4 else None
+    return _Pixels(colour[..., ::-1], alpha, False)
+
+
+def _decoded(data: bytes) -> _Pixels:
+    import pyvips  # here: it loads a library, which jobs without images do without
+
+    logging.getLogger("pyvips").setLevel(logging.CRITICAL)  # what it warns of is raised as well
+    pyvips.cache_set_max(0)  # or a file that was written anew would be the one before
+    pyvips.block_untrusted_set(True)
+    image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
+    kind = image.get("vips-loader").removesuffix("_buffer").removesuffix("load")
+    if kind not in LOADERS:
+        raise _RefusedError(f"an image of another kind ({kind}); save it as PNG, TIFF or JPEG")
+    lossy = LOADERS[kind] or (kind == "tiff" and _tiff_is_lossy(data))
+    pages = image.get("n-pages") if "n-pages" in image.get_fields() else 1
+    if pages > 1 or (kind == "png" and b"acTL" in data[: data.find(b"IDAT")]):
+        raise _RefusedError("several pages or frames; save the one that is meant as a file of its own")
+    if image.interpretation == "cmyk":
+        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk")
+    elif image.interpretation in ("lab", "labs", "labq", "xyz", "lch", "hsv", "yxy"):
+        raise _RefusedError(f"colours in {image.interpretation}; save it as gray or RGB")
+    if image.format not in ("uchar", "ushort", "float"):
+        raise _RefusedError(
+            f"pixels of type {image.format} have no known range; save as 8 or 16 bit, or float in [0, 1]"
+        )
+    found = image.autorot().numpy()
+    found = found[..., None] if found.ndim == 2 else found
+    alpha = found[..., -1] if image.hasalpha() and found.shape[2] > 1 else None
+    colour = found if alpha is None else found[..., :-1]
+    if colour.shape[2] not in (1, 3):
+        raise _RefusedError(f"{colour.shape[2]} channels are neither gray nor colour; export single channels")
+    return _Pixels(colour, alpha, lossy)
+
+
+def _tiff_is_lossy(data: bytes) -> bool:
+    """Whether a TIFF holds JPEG. Raises _RefusedError for colours that libvips takes for others without a word."""
+    import tifffile
+
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        page = file.pages.first
+        jpeg = page.compression in (tifffile.COMPRESSION.JPEG, tifffile.COMPRESSION.OJPEG)
+        if page.photometric == tifffile.PHOTOMETRIC.YCBCR and not jpeg:
+            raise _RefusedError("colours in YCbCr without JPEG; save it as gray or RGB")
+        return jpeg
 
 
 def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.ndarray:
-    """Read a gray or colour image of 8 or 16 bits, or float in [0, 1], as gray.
+    """Read a gray or colour image of 8 or 16 bits, or float in [0, 1], as gray, upright as its camera says.
 
     Parameters
     ----------
@@ -48,38 +127,23 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.nda
 
     Returns
     -------
-    (H, W) float32 in [-1, 1].
+    (H, W) float32 in [-1, 1]. Alpha does not show what the camera saw, and is left out.
 
     Raises
     ------
-    UserError : unreadable, empty, truncated; neither gray nor colour; NaN or infinite; too small.
+    UserError : unreadable, empty, truncated; several pages or frames; neither gray nor colour; integers without a known
+        range; NaN or infinite; too small.
     """
     path = Path(path)
-    pixels = _pixels(path)
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):  # alpha does not show what the camera saw
-        pixels = pixels[..., :-1]
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or pixels.size == 0:
-        raise UserError(
-            f"{path}: shape {pixels.shape} is neither a gray nor a colour image; export single pages or channels"
-        )
-    if np.issubdtype(pixels.dtype, np.floating):
-        if not np.isfinite(pixels).all():
+    values = _pixels(path).values
+    if values.dtype == np.float32:
+        if not np.isfinite(values).all():
             raise UserError(f"{path}: holds NaN or infinite values; replace them before use")
-        if pixels.min() < 0 or pixels.max() > 1:
+        if values.min() < 0 or values.max() > 1:
             raise UserError(
-                f"{path}: float values outside [0, 1] ({pixels.min():.3g} to {pixels.max():.3g}); rescale them"
+                f"{path}: float values outside [0, 1] ({values.min():.3g} to {values.max():.3g}); rescale them"
             )
-        unit = pixels.astype(np.float32)
-    elif pixels.dtype == bool:
-        unit = pixels.astype(np.float32)
-    elif pixels.dtype in (np.uint8, np.uint16, np.int32):  # Pillow gives some 16-bit files as int32
-        top = np.float32(255 if pixels.dtype == np.uint8 else 65535)
-        unit = pixels.astype(np.float32) / top
-    else:
-        raise UserError(f"{path}: pixels of type {pixels.dtype} are not supported; save as 8 or 16 bit")
-    gray: np.ndarray = unit if unit.ndim == 2 else unit @ LUMINANCE
+    gray = np.concatenate([_gray(values[k : k + ROWS]) for k in range(0, len(values), ROWS)])
     if size is not None:
         gray = resize(gray, size)
     if min(gray.shape) < smallest:
@@ -89,18 +153,38 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.nda
     return np.ascontiguousarray(gray.clip(0, 1) * 2 - 1, np.float32)
 
 
+def _gray(values: np.ndarray) -> np.ndarray:
+    """(h, W, C) of a file's type → (h, W) float32, in [0, 1]."""
+    top = {np.uint8: 255, np.uint16: 65535}.get(values.dtype.type, 1)
+    unit = values.astype(np.float32) / np.float32(top)
+    return unit[..., 0] if unit.shape[2] == 1 else unit @ LUMINANCE
+
+
 def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None = None) -> np.ndarray:
-    """Read a defect mask (any value above 0 is a defect) that must have its image's size."""
+    """Read a defect mask that must have its image's size.
+
+    Any value above 0 is a defect, in a palette any colour but black; where a lossy format blurs edges, what is above
+    half of the highest value. A mask of one colour with an alpha channel is where that is above half.
+    """
     pixels = _pixels(path)
-    if pixels.ndim == 3:
-        pixels = pixels[..., : 1 if pixels.shape[2] < 3 else 3].max(axis=-1)  # without alpha
-    mask = pixels > 0
+    values = pixels.values.max(axis=-1)
+    top = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1.0
+    if pixels.alpha is not None and values.min() == values.max() and pixels.alpha.min() < pixels.alpha.max():
+        mask = pixels.alpha > top / 2
+    else:
+        mask = values > (max(values.max() / 2, top / 16) if pixels.lossy else 0)
     if mask.shape != shape:
         raise UserError(
             f"{path}: the mask is {mask.shape[1]}×{mask.shape[0]} px and its image {image.name} is"
             f" {shape[1]}×{shape[0]} px; export it again at the image's size"
         )
     return mask if size is None else resize_mask(mask, size)
+
+
+def shows_defect(mask: Path) -> bool:
+    """Whether a mask marks anything."""
+    pixels = _pixels(mask)
+    return bool(read_mask(mask, mask, pixels.values.shape[:2]).any())
 
 
 def resize(image: np.ndarray, side: int) -> np.ndarray:
@@ -116,12 +200,20 @@ def resize_mask(mask: np.ndarray, side: int) -> np.ndarray:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Image files of a folder, sorted, subfolders included. Raises UserError for a missing folder or none."""
+    """Image files of a folder, sorted, subfolders included. Raises UserError for a missing folder or none.
+
+    Says on stderr how many images there are of kinds that are not read.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    files = images_in(folder)
+    foreign = Counter(p.suffix.lower() for p in folder.rglob("*") if p.suffix.lower() in FOREIGN)
+    unread = ", ".join(f"{n} {suffix}" for suffix, n in foreign.items())
     if not files:
-        raise UserError(f"{folder}: no image in this folder (looked for {', '.join(SUFFIXES)})")
+        hint = f"; {unread} files are not read: save them as PNG, TIFF or JPEG" if foreign else ""
+        raise UserError(f"{folder}: no image in this folder (looked for {', '.join(SUFFIXES)}){hint}")
+    if foreign:
+        print(f"{folder}: {unread} files are not read; save them as PNG, TIFF or JPEG", file=sys.stderr)
     return files
 
 

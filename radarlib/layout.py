@@ -1,9 +1,49 @@
-"""Where data sets lie, and which are there. Imports nothing heavy, for the Snakefile."""
+"""Where data sets lie, which are there, and how each is laid out. Imports nothing heavy, for the Snakefile.
+
+Known layouts, found by themselves: MVTec AD and MVTec AD 2, BTAD, VisA, KolektorSDD, plain folders of good and bad
+images, and a CSV list.
+"""
 
 from __future__ import annotations
 
+import csv
 import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+
+from radarlib.errors import UserError
+
+GOOD = "good"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+"""Endings of the images that are read."""
+NORMAL = {"good", "ok", "normal", "pass", "non_defective", "no_defect", "0"}
+"""What folders and lists call normal images, in lower case."""
+DRAWN = {"mask", "masks", "ground_truth", "gt", "label", "labels", "annotations"}
+"""Folders that hold no photographs."""
+LIST = "images.csv"
+HELD_OUT = 5  # where a set has no test part of its own, one in so many normal images
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image of a set. split : train or test. defect : GOOD or a type; None where its mask alone tells. mask : its
+    file, if there is one.
+    """
+
+    path: Path
+    split: str
+    defect: str | None
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A set's images. layout : its name for people, with what was decided about the set."""
+
+    folder: Path
+    layout: str
+    entries: tuple[Entry, ...]
 
 
 def data_root(root: Path) -> Path:
@@ -12,5 +52,172 @@ def data_root(root: Path) -> Path:
 
 
 def available_sets(root: Path) -> list[str]:
-    """Names of the folders under `root` in MVTec AD layout."""
-    return sorted(p.parent.parent.name for p in root.glob("*/train/good") if p.is_dir()) if root.is_dir() else []
+    """Names of the folders under `root` that are laid out in a known way."""
+    if not root.is_dir():
+        return []
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and any(fits(p) for fits, _ in LAYOUTS))
+
+
+def listing(root: Path, name: str) -> Listing:
+    """The images of `root/name`. Raises UserError where the folder is laid out in no known way, or lacks a part."""
+    folder = root / name
+    for fits, read in LAYOUTS:
+        if folder.is_dir() and fits(folder):
+            layout, entries = read(folder)
+            return Listing(folder, layout, tuple(entries))
+    known = ", ".join(available_sets(root)) or "none"
+    raise UserError(
+        f"{folder}: no data set (neither train/good nor another known layout, see data/README.md); sets found under"
+        f" {root}: {known}"
+    )
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Image files of a folder, sorted, subfolders included."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+class _Masks:
+    """The masks of a folder by the names that tools give them."""
+
+    def __init__(self, folder: Path):
+        self.by_stem = {p.stem: p for p in reversed(images_in(folder))} if folder.is_dir() else {}
+
+    def of(self, image: Path) -> Path | None:
+        """`<name>_mask`, or `<name>` itself."""
+        return self.by_stem.get(f"{image.stem}_mask") or self.by_stem.get(image.stem)
+
+
+def _parts(train: Path, test: Path, truth: Path, normal: str = GOOD) -> list[Entry]:
+    """Entries of a folder of normal images to train on, one of folders by class to test, and one of masks by class."""
+    found = [Entry(p, "train", GOOD) for p in _some(train)]
+    for folder in _subfolders(test) if test.is_dir() else []:
+        defect, masks = GOOD if folder.name == normal else folder.name, _Masks(truth / folder.name)
+        found += [Entry(p, "test", defect, None if defect == GOOD else masks.of(p)) for p in images_in(folder)]
+    return found
+
+
+def _some(folder: Path) -> list[Path]:
+    if not (files := images_in(folder)):
+        raise UserError(f"{folder}: no image in this folder (looked for {', '.join(SUFFIXES)})")
+    return files
+
+
+def held_out(normal: list[Path]) -> list[Entry]:
+    """Normal images with the last of them, by name, for the test: neighbours are often alike."""
+    n = max(1, len(normal) // HELD_OUT)
+    return [Entry(p, "train" if k < len(normal) - n else "test", GOOD) for k, p in enumerate(normal)]
+
+
+Read = tuple[str, Iterable[Entry]]
+
+
+def _mvtec(folder: Path) -> Read:
+    return "MVTec AD", _parts(folder / "train" / GOOD, folder / "test", folder / "ground_truth")
+
+
+def _mvtec2(folder: Path) -> Read:
+    test = folder / "test_public"
+    found = [e for e in _parts(folder / "train" / GOOD, test, test / "ground_truth") if e.defect != "ground_truth"]
+    return "MVTec AD 2, its public test", found
+
+
+def _btad(folder: Path) -> Read:
+    return "BTAD", _parts(folder / "train" / "ok", folder / "test", folder / "ground_truth", "ok")
+
+
+def _visa(folder: Path) -> Read:
+    split = folder.parent / "split_csv" / "1cls.csv"
+    if not split.is_file():
+        raise UserError(f"{split}: missing; it comes with VisA and says which images are for training")
+    rows = [row for row in _rows(split, ("object", "split", "label", "image")) if row["object"] == folder.name]
+    found = []
+    for row in rows:
+        defect = GOOD if row["label"].lower() in NORMAL else row["label"]
+        mask = folder.parent / row["mask"] if row.get("mask") else None
+        found.append(Entry(folder.parent / row["image"], row["split"], defect, mask))
+    return "VisA, split 1cls.csv", found
+
+
+def _kolektor(folder: Path) -> Read:
+    """Half of the commutators, every other by name, are for the test; and of the others what is cracked."""
+    found = []
+    for k, part in enumerate(p for p in _subfolders(folder) if p.name.lower().startswith("kos")):
+        masks = {p.stem.removesuffix("_label"): p for p in images_in(part) if p.stem.endswith("_label")}
+        found += [
+            Entry(p, "test" if k % 2 else "train", None, masks.get(p.stem))
+            for p in images_in(part)
+            if not p.stem.endswith("_label")
+        ]
+    return "KolektorSDD, every other commutator for the test", found
+
+
+def _plain(folder: Path) -> Read:
+    classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN]
+    normal = [p for p in classes if p.name.lower() in NORMAL]
+    drawn = [p for p in _subfolders(folder) if p.name.lower() in DRAWN]
+    found = held_out([image for part in normal for image in images_in(part)])
+    for part in (p for p in classes if p not in normal):
+        tables = [_Masks(place / part.name) for place in drawn] + [_Masks(place) for place in drawn]
+        for image in images_in(part):
+            found.append(Entry(image, "test", part.name, next(filter(None, (t.of(image) for t in tables)), None)))
+    return f"plain folders, every {HELD_OUT}th of the good images, the last by name, for the test", found
+
+
+def _listed(folder: Path) -> Read:
+    rows, found, normal = _rows(folder / LIST, ("image", "label")), [], []
+    for k, row in enumerate(rows):
+        path, mask = folder / row["image"], folder / row["mask"] if row.get("mask") else None
+        defect = GOOD if row["label"].lower() in NORMAL else row["label"]
+        split = row.get("split") or ("" if defect == GOOD else "test")
+        if split not in ("", "train", "test"):
+            raise UserError(f"{folder / LIST}: line {k + 2}: split {split!r}; use train or test")
+        if split == "train" and defect != GOOD:
+            raise UserError(f"{folder / LIST}: line {k + 2}: a {defect!r} image to train on; normal ones alone are")
+        if split:
+            found.append(Entry(path, split, defect, mask))
+        else:
+            normal.append(path)
+    return f"the list {LIST}", [*found, *(held_out(normal) if normal else [])]
+
+
+def _rows(path: Path, wanted: tuple[str, ...]) -> list[dict[str, str]]:
+    """Rows of a CSV file. Raises UserError for a missing column or an image that is not there."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a readable CSV file ({error})") from None
+    missing = [key for key in wanted if not rows or rows[0].get(key) is None]
+    if missing:
+        raise UserError(f"{path}: needs rows with the columns {', '.join(wanted)}; missing: {', '.join(missing)}")
+    return rows
+
+
+def _has(*parts: str) -> Callable[[Path], bool]:
+    return lambda folder: all((folder / part).is_dir() for part in parts)
+
+
+def _is_plain(folder: Path) -> bool:
+    """A folder of normal images beside at least one of others, all of them with images."""
+    if not folder.is_dir() or (folder / "train").is_dir():
+        return False
+    classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN]
+    kinds = [p.name.lower() in NORMAL for p in classes]
+    return any(kinds) and not all(kinds) and all(any(images_in(p)) for p in classes)
+
+
+LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Read]], ...] = (
+    (lambda folder: (folder / LIST).is_file(), _listed),
+    (_has(f"train/{GOOD}", "test_public"), _mvtec2),
+    (_has(f"train/{GOOD}"), _mvtec),
+    (_has("train/ok"), _btad),
+    (_has("Data/Images"), _visa),
+    (lambda folder: any(p.is_dir() for p in folder.glob("kos[0-9]*")), _kolektor),
+    (_is_plain, _plain),
+)
+"""Whether a folder has a layout, and how it is read: the first that fits."""

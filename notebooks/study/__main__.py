@@ -113,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--out", type=Path, required=True)
     chosen = commands.choices
     chosen["data"].add_argument("name")
-    chosen["data"].add_argument("--root", type=Path, required=True, help="folder of the data sets in MVTec AD layout")
+    chosen["data"].add_argument("--root", type=Path, required=True, help="folder of the data sets")
     chosen["train"].add_argument("--side", type=int, help="of the squares that images are scaled to (default: as is)")
     chosen["score"].add_argument("--method", required=True)
     for name in ("source", "executed", "html"):

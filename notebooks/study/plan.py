@@ -177,9 +177,7 @@ def study_sets(settings: dict, root: Path) -> list[str]:
     wanted, found = settings["data"]["sets"], available_sets(place)
     if wanted == "all":
         if not found:
-            raise UserError(
-                f"{place}: no data set in MVTec AD layout here; put one there or set RADARLIB_DATA (see data/README.md)"
-            )
+            raise UserError(f"{place}: no data set here; put one there or set RADARLIB_DATA (see data/README.md)")
         return found
     known = [*settings["data"]["counts"], *found]
     names = [wanted] if isinstance(wanted, str) else wanted

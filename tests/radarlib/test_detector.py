@@ -68,7 +68,7 @@ def test_a_fit_killed_after_training_does_not_train_again(tmp_path, monkeypatch)
 def test_detect_leaves_scores_maps_and_overlays(folders, tmp_path):
     code, scores = found(folders, tmp_path, "test")
     assert code == 0
-    assert list(scores.columns) == ["image", "score", "threshold", "anomalous"]
+    assert list(scores.columns) == ["image", "score", "threshold", "anomalous", "p_value"]
     assert scores["image"].tolist() == ["a.png", "b.png", "nested/a.png"]
     assert (scores["anomalous"] == (scores["score"] > scores["threshold"])).all()
     for name in scores["image"]:
@@ -149,6 +149,10 @@ def test_a_robust_loss_is_used_and_recorded(folders, tmp_path, options, expected
             ["fit", ".", "--out", "m", "--contamination", "0.7"],
             "decision.contamination: 0.7 is greater than the maximum of 0.5",
         ),
+        (
+            ["fit", ".", "--out", "m", "--contamination", "0.1"],
+            "--contamination changes nothing with --decision distance",
+        ),
         (["fit", ".", "--out", "m", "--config", "no.yaml"], "no.yaml: no such profile"),
         (
             ["fit", ".", "--out", "m", "--loss", "lts", "--delta", "0.1"],
@@ -174,9 +178,7 @@ def test_a_message_has_a_line_to_itself(tmp_path):
         write_png(tmp_path / f"good/{k}.png", np.full((30, 30), k, np.uint8))
     (tmp_path / "good/5.png").write_bytes(b"no image")
     done = run("radarlib", "fit", "good", "--out", "m", cwd=tmp_path, PYTHONPATH=str(REPOSITORY))
-    assert done.stderr.splitlines()[-1].startswith(
-        "radarlib: good/5.png: not a readable image (cannot identify image file)"
-    )
+    assert done.stderr.splitlines()[-1].startswith("radarlib: good/5.png: not a readable image (of no known kind)")
 
 
 def test_the_root_of_a_data_set_is_not_taken_for_normal_images(mvtec, tmp_path):
@@ -215,7 +217,9 @@ def test_damaged_detector_files_are_named(folders, tmp_path):
     with pytest.raises(UserError, match="detector.json: damaged"):
         Detector.load(model)
     write_json(model / "detector.json", {**whole, "format": 1})
-    with pytest.raises(UserError, match="detector.json: format 1, this radarlib reads format 2; fit the model again"):
+    with pytest.raises(
+        UserError, match="detector.json: format 1, this radarlib reads format 2 or 3; fit the model again"
+    ):
         Detector.load(model)
     (model / "detector.json").write_text("{")
     with pytest.raises(UserError, match="detector.json: damaged"):
@@ -249,7 +253,7 @@ def test_example_folders_can_be_fitted(tmp_path):
 def test_a_promised_false_alarm_rate_holds_out_images_and_adds_p_values(folders, tmp_path, capsys):
     (tmp_path / "tiny.yaml").write_text(json.dumps(TINY))
     good, test = own.example_folders(tmp_path, n=18)
-    options = ["--config", str(tmp_path / "tiny.yaml"), "--false-alarm-rate", "0.1"]
+    options = ["--config", str(tmp_path / "tiny.yaml"), "--false-alarm-rate", "0.1", "--decision", "forest"]
     assert main(["fit", str(good), "--out", str(tmp_path / "model"), *options]) == 0
     assert "calibrated on 9 held-out images: on average at most 10% of new normal ones" in capsys.readouterr().out
     model = Detector.load(tmp_path / "model")
@@ -260,10 +264,27 @@ def test_a_promised_false_alarm_rate_holds_out_images_and_adds_p_values(folders,
     assert ((table["p_value"] <= 0.1) == table["anomalous"]).all() and table["p_value"].between(0.1, 1).all()
 
 
-def test_a_promise_that_the_images_cannot_keep_is_refused(folders, tmp_path, capsys):
-    code = main(["fit", str(folders / "good"), "--out", str(tmp_path / "m"), "--false-alarm-rate", "0.05"])
+def test_a_promise_that_a_forest_cannot_keep_is_refused(folders, tmp_path, capsys):
+    command = ["fit", str(folders / "good"), "--out", str(tmp_path / "m"), "--decision", "forest"]
+    code = main([*command, "--false-alarm-rate", "0.05"])
     assert code == 2 and "needs 19 calibration images beside 8 for training; 10 were given" in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "promise", "said"),
+    [
+        ([], 1 / 11, "about 1 in 11 is: 5% cannot be promised with 10 images, give 19"),
+        (["--false-alarm-rate", "0.2"], 0.2, "of new normal ones about 20% are"),
+    ],
+)
+def test_what_so_few_images_can_promise_is_said(folders, tmp_path, capsys, options, promise, said):
+    command = ["fit", str(folders / "good"), "--out", str(tmp_path / "m"), "--config", str(folders / "tiny.yaml")]
+    assert main([*command, *options]) == 0
+    assert said in capsys.readouterr().out
+    detector = Detector.load(tmp_path / "m")
+    assert detector.promise == pytest.approx(promise)
+    assert (detector.calibration_scores > detector.threshold).sum() <= promise * 11
 
 
 @pytest.mark.parametrize(("space", "columns"), [("features", 2), ("both", 4)])

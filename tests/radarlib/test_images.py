@@ -69,7 +69,7 @@ def bad_files(folder):
     tifffile.imwrite(folder / "tmp.tiff", np.full((30, 30), 7.0, np.float32))
     yield "range.tiff", (folder / "tmp.tiff").read_bytes(), r"float values outside \[0, 1\]"
     tifffile.imwrite(folder / "tmp.tiff", np.zeros((5, 30, 30), np.uint8), photometric="minisblack")
-    yield "pages.tiff", (folder / "tmp.tiff").read_bytes(), "neither a gray nor a colour"
+    yield "pages.tiff", (folder / "tmp.tiff").read_bytes(), "several pages or frames"
 
 
 def test_bad_files_get_one_line_that_names_them(tmp_path):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.ensemble import IsolationForest
 
-from radarlib.oneclass import OneClass
+from radarlib import conformal
+from radarlib.oneclass import Distance, OneClass, cross_scores
 
 TRAIN = np.random.default_rng(0).normal(size=(200, 2))
 
@@ -40,3 +41,56 @@ def test_the_outlier_factor_of_few_images_is_more_than_rounding():
     again = OneClass(kind="lof").fit(few * (1 + 1e-7 * TRAIN[12:24])).score(np.abs(TEST))
     np.testing.assert_allclose(again, score, rtol=1e-3)
     assert np.ptp(score) > 0.5
+
+
+def normal(n: int, k: int, seed: int) -> np.ndarray:
+    """Features (n, k) of normal images, as real sets have them: logarithms that go together and spread by a seventh."""
+    rng = np.random.default_rng([seed, n])
+    return np.exp(0.15 * (0.8 * rng.normal(size=(n, 1)) + 0.6 * rng.normal(size=(n, k))))
+
+
+@pytest.mark.parametrize("n", [8, 12, 20, 32, 64])
+@pytest.mark.parametrize("k", [2, 4])
+def test_no_gross_defect_is_missed_however_few_the_images(n, k):
+    """Three times the median of what is normal, in 60 fits; a forest misses some where images are few."""
+    missed = forest = 0
+    for seed in range(60):
+        features = normal(n, k, seed)
+        gross = 3 * np.median(features, axis=0)[None]
+        threshold = conformal.threshold(cross_scores(features, 10, 0), conformal.promised(n, 0.05))
+        missed += Distance().fit(features).score(gross)[0] <= threshold
+        forest += n == 8 and not OneClass(seed=seed).fit(features).predict(gross)[0]
+    assert missed == 0 and (forest > 0) == (n == 8)
+
+
+@pytest.mark.parametrize("n", [8, 20, 60])
+def test_a_distance_keeps_what_it_promises(n):
+    """Mean false alarms on 300 new normal images, over 100 fits."""
+    alarms = []
+    for seed in range(100):
+        features = normal(n + 300, 4, seed)
+        threshold = conformal.threshold(cross_scores(features[:n], 10, 0), conformal.promised(n, 0.05))
+        alarms.append((Distance().fit(features[:n]).score(features[n:]) > threshold).mean())
+    assert np.mean(alarms) <= conformal.promised(n, 0.05) + 0.01
+
+
+def test_a_distance_goes_on_rising_and_takes_less_for_normal():
+    features = normal(50, 2, 0)
+    decision = Distance().fit(features)
+    rising = decision.score(np.median(features, axis=0) * np.array([[1], [2], [4], [8]]))
+    assert (np.diff(rising) > 0).all() and decision.score(features.min(axis=0)[None] / 9)[0] == 0
+
+
+def test_a_few_unclean_images_do_not_move_a_distance():
+    features = normal(60, 2, 0)
+    unclean = np.concatenate([features, 9 * features[:3]])
+    np.testing.assert_allclose(Distance().fit(unclean).spread, Distance().fit(features).spread, rtol=0.35)
+
+
+def test_an_image_is_judged_without_itself():
+    """In as many parts as images, its own features cannot move the decision on it."""
+    features = normal(9, 2, 0)
+    outlier = features.copy()
+    outlier[4] = 50
+    alone = Distance().fit(np.delete(outlier, 4, axis=0)).score(outlier[[4]])[0]
+    assert cross_scores(outlier, 9, 0)[4] == pytest.approx(alone)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from radarlib.config import resolve
-from radarlib.datasets import read_mvtec
+from radarlib.datasets import read_set
 from radarlib.detector import Detector, detect, fit
 from radarlib.images import read_image
 from radarlib.layout import available_sets
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not SETS, reason="RADARLIB_DATA names no folder 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETS or ["none"])
 def test_real_sets_are_read_as_they_come(name):
-    data = read_mvtec(ROOT, name, resolve({"data": {"max_test": 30}})["data"], 28)
+    data = read_set(ROOT, name, resolve({"data": {"max_test": 30}})["data"], 28)
     assert len(data.where("test")) <= 40
     assert all(image.dtype == np.float32 and np.abs(image).max() <= 1 for image in data.images)
     for i in data.where("test"):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from radarlib.datasets import read_mvtec
+from radarlib.datasets import read_set
 from radarlib.denoiser import Denoiser
 from study.methods import model_settings
 from study.radar.ablation import run, variants
@@ -20,7 +20,7 @@ def test_one_factor_is_varied_at_a_time(settings):
 
 
 def test_ablation_has_every_image_under_every_variant(mvtec, settings, tmp_path):
-    data = read_mvtec(mvtec, "cloth", settings["data"], 8)
+    data = read_set(mvtec, "cloth", settings["data"], 8)
     denoisers = {"gaussian": Denoiser.untrained(settings, 0)}
     denoisers["patch_small"] = Denoiser.untrained(model_settings(settings, "patch_small"), 0)
     run(data, denoisers, settings, 0, tmp_path, "ablation")

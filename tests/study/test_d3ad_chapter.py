@@ -8,7 +8,7 @@ import pytest
 from conftest import REPOSITORY, sure
 
 from radarlib.config import merge
-from radarlib.datasets import ImageSet, read_mvtec
+from radarlib.datasets import ImageSet, read_set
 from radarlib.map_features import MAP
 from study import ledger
 from study.claims import FAILS, HOLDS, PARTLY
@@ -26,7 +26,7 @@ def test_every_variant_has_a_name_of_its_own_and_the_study_holds_the_tables():
 
 @pytest.mark.slow
 def test_the_job_scores_every_test_image_and_sees_no_label(mvtec, settings, tmp_path):
-    data = read_mvtec(mvtec, "cloth", settings["data"], 8)
+    data = read_set(mvtec, "cloth", settings["data"], 8)
     small = {
         "image_size": 32,
         "autoencoder_width": 4,

@@ -10,7 +10,7 @@ from conftest import REPOSITORY, sure
 
 from radarlib.cli import answer
 from radarlib.config import load_settings, merge
-from radarlib.datasets import ImageSet, read_mvtec
+from radarlib.datasets import ImageSet, read_set
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.map_features import mask
@@ -27,7 +27,7 @@ SMALL = {"image_size": None, "steps": 2, "batch": 2, "reverse_steps": 2, "check"
 
 @pytest.fixture
 def cloth(mvtec, settings) -> ImageSet:
-    return read_mvtec(mvtec, "cloth", settings["data"], 8)
+    return read_set(mvtec, "cloth", settings["data"], 8)
 
 
 def test_the_mask_is_the_squared_error_after_a_mean_filter():

@@ -8,7 +8,7 @@ import pytest
 from conftest import REPOSITORY, sure
 
 from radarlib.config import load_settings, merge
-from radarlib.datasets import ImageSet, read_mvtec
+from radarlib.datasets import ImageSet, read_set
 from radarlib.denoiser import Denoiser
 from study.claims import FAILS, HOLDS
 from study.kept import picture, restored
@@ -30,7 +30,7 @@ def test_spaces_are_brought_to_one_scale_before_they_are_averaged():
 
 @pytest.mark.slow
 def test_the_job_reads_every_step_and_sees_no_label(mvtec, settings, denoiser, tmp_path):
-    data = read_mvtec(mvtec, "cloth", settings["data"], 8)
+    data = read_set(mvtec, "cloth", settings["data"], 8)
     settings = merge(
         settings, {"ran": {"steps": 2, "limit": 2, "examples": 1, "descents": 2, "copies": 1}, "features": {"side": 32}}
     )
@@ -47,7 +47,7 @@ def test_the_job_reads_every_step_and_sees_no_label(mvtec, settings, denoiser, t
 
 
 def test_images_of_several_sizes_are_kept_at_one(mvtec, settings, denoiser, tmp_path):
-    data = read_mvtec(mvtec, "cloth", settings["data"], 8)
+    data = read_set(mvtec, "cloth", settings["data"], 8)
     larger = [np.pad(image, (0, 8 * (k % 2)), mode="reflect") for k, image in enumerate(data.images)]
     data = ImageSet(larger, data.index, [None] * len(larger))
     options = {"steps": 2, "limit": 2, "examples": 2, "descents": 1, "copies": 1}

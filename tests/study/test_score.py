@@ -3,14 +3,14 @@
 import pytest
 from conftest import run
 
-from radarlib.datasets import ImageSet, read_mvtec
+from radarlib.datasets import ImageSet, read_set
 from study.kept import load_maps
 from study.radar.score import score_set
 
 
 @pytest.mark.parametrize("method", ["raw", "untrained"])
 def test_a_set_is_scored_without_its_labels(mvtec, settings, tmp_path, method):
-    data = read_mvtec(mvtec, "cloth", settings["data"], 8)
+    data = read_set(mvtec, "cloth", settings["data"], 8)
     table = score_set(data, method, settings, 0, None, tmp_path / "a")
     blind = ImageSet(data.images, data.index.assign(defect="good"), [None] * len(data.images))
     score_set(blind, method, settings, 0, None, tmp_path / "b")

@@ -8,7 +8,7 @@ import pytest
 from conftest import REPOSITORY
 
 from radarlib.config import merge
-from radarlib.datasets import ImageSet, read_mvtec, simulate
+from radarlib.datasets import ImageSet, read_set, simulate
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from study.methods import METHODS, model_settings
@@ -27,7 +27,7 @@ def models(own) -> dict[str, Denoiser]:
 
 
 def test_the_job_sees_no_label(mvtec, own, models, tmp_path):
-    data = read_mvtec(mvtec, "cloth", own["data"], 8)
+    data = read_set(mvtec, "cloth", own["data"], 8)
     job.run(data, models, own, 0, tmp_path / "a", "terms")
     other = ImageSet(data.images, data.index.assign(defect="good"), [None] * len(data.images))
     job.run(other, models, own, 0, tmp_path / "b", "terms")
@@ -38,7 +38,7 @@ def test_the_job_sees_no_label(mvtec, own, models, tmp_path):
 
 
 def test_errors_of_networks_stand_beside_the_closed_forms_where_it_has_one(mvtec, own, models, tmp_path):
-    data = read_mvtec(mvtec, "cloth", own["data"], 8)
+    data = read_set(mvtec, "cloth", own["data"], 8)
     job.run(data, models, own, 0, tmp_path, "terms")
     table = pd.read_csv(tmp_path / "networks.csv")
     asked = {own["radar"]["t"], own["diffusionad"]["t_small"], 6}
@@ -60,7 +60,7 @@ def test_the_table_of_errors_names_the_best_and_the_worst():
 
 def test_a_chain_that_visits_every_step_is_the_whole_chain(mvtec, own, models, tmp_path):
     """Where the chain is not shortened, every step changes nothing, and other noise does."""
-    data = read_mvtec(mvtec, "cloth", own["data"], 8)
+    data = read_set(mvtec, "cloth", own["data"], 8)
     job.run(data, models, own, 0, tmp_path / "short", "terms")
     same = merge(own, {"reconstruction": {"reverse_steps": 6}})
     job.run(data, models, same, 0, tmp_path / "same", "terms")

@@ -334,10 +334,7 @@ def test_mistakes_in_the_configuration_get_one_line(overrides, message):
 
 def test_real_profile_without_data_says_where_to_put_it(tmp_path):
     done = snakemake(REPOSITORY, "real", "-n", RADARLIB_DATA=str(tmp_path))
-    assert (
-        done.returncode != 0
-        and "no data set in MVTec AD layout here; put one there or set RADARLIB_DATA" in done.stderr + done.stdout
-    )
+    assert done.returncode != 0 and "no data set here; put one there or set RADARLIB_DATA" in done.stderr + done.stdout
 
 
 def test_real_and_paper_profiles_have_a_plan(mvtec):

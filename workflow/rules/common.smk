@@ -6,7 +6,7 @@ import shlex
 from radarlib.config import typed
 from radarlib.errors import UserError
 from radarlib.files import sha256_bytes
-from radarlib.layout import data_root
+from radarlib.layout import data_root, listing
 from radarlib.sources import source_files
 from study.methods import MODELS, WHOLE, dirty, method, model_settings, seeds_of
 from study.plan import BESIDE, HALF, LONG, NETWORK, notebook_digest, notebook_modules, picked, profile_settings, study_sets
@@ -85,11 +85,11 @@ def given(wildcards, input):
 
 
 def image_files(wildcards):
-    """Files of a data set in MVTec AD layout; a simulated one has none."""
-    folder = data_root(ROOT) / wildcards.set
+    """Files of a data set; a simulated one has none."""
     if wildcards.set in settings(wildcards.profile)["data"]["counts"]:
         return []
-    return sorted(str(p) for part in ("train", "test", "ground_truth") for p in (folder / part).rglob("*.*"))
+    entries = told(listing, data_root(ROOT), wildcards.set).entries
+    return sorted(str(file) for entry in entries for file in (entry.path, entry.mask) if file)
 
 
 def data_place():
