@@ -12,7 +12,7 @@ from radarlib import __version__
 from radarlib.errors import UserError
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import
-    from radarlib.detector import Detector
+    from radarlib.inspection.detector import Detector
 
 
 def _settings(args: argparse.Namespace) -> dict:
@@ -47,11 +47,11 @@ def _refuse_idle(args: argparse.Namespace, settings: dict) -> None:
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from radarlib.detector import fit
+    from radarlib.inspection.judge import fit
 
     settings = _settings(args)
     _refuse_idle(args, settings)
-    detector = fit(args.good, args.out, settings, args.seed, args.device or settings["compute"]["device"])
+    detector = fit(args.good, args.out, settings, args.seed, args.device or settings["compute"]["device"], args.roi)
     print(f"{args.out}: fitted; {_told(detector)}")
     return 0
 
@@ -59,12 +59,12 @@ def _fit(args: argparse.Namespace) -> int:
 def _told(detector: Detector) -> str:
     """What a fitted detector promises, in a sentence."""
     from radarlib import conformal
-    from radarlib.detector import RATE
+    from radarlib.inspection.detector import RATE
 
-    options, n = detector.settings["decision"], len(detector.features)
+    options, n = detector.settings_["decision"], len(detector.features_)
     if options["rule"] == "distance":
         asked, kept = options["false_alarm_rate"] or RATE, detector.promise
-        flagged = int((detector.calibration_scores > detector.threshold).sum())
+        flagged = int((detector.calibration_scores_ > detector.threshold_).sum())
         text = f"{flagged} of {n} normal images are flagged by a decision that was fitted without them; "
         if kept > asked:
             return (
@@ -72,20 +72,26 @@ def _told(detector: Detector) -> str:
                 f" give {conformal.images_needed(asked)}"
             )
         return f"{text}of new normal ones about {100 * kept:g}% are"
-    if len(detector.calibration):
+    if len(detector.calibration_):
         return (
-            f"calibrated on {len(detector.calibration)} held-out images: on average at most"
+            f"calibrated on {len(detector.calibration_)} held-out images: on average at most"
             f" {100 * options['false_alarm_rate']:g}% of new normal ones are flagged"
         )
-    flagged = int((detector.decision.score(detector.features) > detector.threshold).sum())
-    return f"{flagged} of {n} training images lie above the threshold {detector.threshold:.4f}"
+    flagged = int((detector.decision_.score(detector.features_) > detector.threshold_).sum())
+    return f"{flagged} of {n} training images lie above the threshold {detector.threshold_:.4f}"
 
 
 def _detect(args: argparse.Namespace) -> int:
-    from radarlib.detector import Detector, detect
+    from radarlib.inspection.detector import Detector
+    from radarlib.inspection.judge import detect, watch
 
+    if args.watch and (len(args.images) > 1 or args.jobs != 1):
+        raise UserError("--watch takes one folder, and no --jobs; leave out one of the two")
     detector = Detector.load(args.model, args.device)
-    table, failures = detect(detector, args.images, args.out, args.model)
+    if args.watch:
+        watch(detector, args.images[0], args.out, args.model)
+        return 0
+    table, failures = detect(detector, args.images, args.out, args.model, args.jobs)
     if len(table):
         print(f"{args.out / 'scores.csv'}: {int(table['anomalous'].sum())} of {len(table)} images anomalous")
     for line in failures:
@@ -109,6 +115,9 @@ def _add_fit(command: Command) -> None:
     fit.add_argument("good", type=Path, metavar="GOOD_DIR")
     fit.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
     fit.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
+    fit.add_argument(
+        "--roi", type=Path, help="an image or polygons (labelme JSON): the part of the images that is looked at"
+    )
     fit.add_argument("--steps", type=int, help="optimiser steps on pixels (default 1600)")
     fit.add_argument(
         "--image-size", type=int, help="resize every image to this side in px (default: keep each one's size)"
@@ -154,10 +163,14 @@ def _add_fit(command: Command) -> None:
 
 
 def _add_others(command: Command) -> None:
-    detect = command("detect", _detect, "Judge images with a fitted model: scores.csv, maps and overlays.")
+    detect = command("detect", _detect, "Judge images with a fitted model: scores.csv, report.html, maps, overlays.")
     detect.add_argument("model", type=Path, metavar="MODEL_DIR")
     detect.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_DIR")
     detect.add_argument("--out", type=Path, required=True, metavar="DIR")
+    detect.add_argument(
+        "--jobs", type=int, default=1, help="processes, each with a thread (default 1 with all threads)"
+    )
+    detect.add_argument("--watch", action="store_true", help="judge the images of a folder as they arrive")
     detect.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
 
     bench = command("bench", _bench, "How much of the machine training and inference use, and what one step saves.")

@@ -141,18 +141,26 @@ def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
     return CrossFitted(extractor, steps, unseen)
 
 
-def score(image: np.ndarray, model: CrossFitted, settings: dict, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+def score(
+    image: np.ndarray, model: CrossFitted, settings: dict, seed: int, roi: np.ndarray | None = None
+) -> tuple[np.ndarray, dict[str, float]]:
     """The map of an image, at its size, and two features as RADAR's: the root mean square of all locations, the mean of
     the highest.
 
-    A training image is judged by the network that has not seen it, a new one by the mean of all networks' maps.
+    A training image is judged by the network that has not seen it, a new one by the mean of all networks' maps. roi :
+    (H, W) bool, the part that is looked at; locations that show none of it do not count.
     """
     own = model.unseen.get(content_hash(image))
     features = model.extractor.embed(image)
     found = np.mean([predict(features, step)[0] for step in ([own] if own else model.steps)], axis=0)
     height, width = image.shape
     side = model.extractor.grid
+    if roi is not None:
+        found = np.where(
+            cv2.resize(roi.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA).ravel() > 0, found, 0
+        )
     grid = cv2.resize(found.reshape(side, side), (width, height), interpolation=cv2.INTER_LINEAR)
+    grid = grid if roi is None else np.where(roi, grid, 0)
     return grid, {"global": float(np.sqrt((found**2).mean())), "local": highest(found)}
 
 

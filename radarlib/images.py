@@ -181,10 +181,35 @@ def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None 
     return mask if size is None else resize_mask(mask, size)
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Height and width of an image in px, upright. Raises UserError where it is unreadable."""
+    height, width = _pixels(path).values.shape[:2]
+    return height, width
+
+
 def shows_defect(mask: Path) -> bool:
     """Whether a mask marks anything."""
-    pixels = _pixels(mask)
-    return bool(read_mask(mask, mask, pixels.values.shape[:2]).any())
+    return bool(read_mask(mask, mask, size_of(mask)).any())
+
+
+def from_array(pixels: np.ndarray) -> np.ndarray:
+    """An image that is in memory, as `read_image` gives it: (H, W) float32 in [-1, 1].
+
+    pixels : (H, W) or (H, W, 3) of red, green, blue, uint8 or uint16; or what is (H, W) float in [-1, 1] already.
+    Raises ValueError for anything else.
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim == 2 and pixels.dtype.kind == "f":
+        if not (np.isfinite(pixels).all() and np.abs(pixels).max(initial=0) <= 1):
+            raise ValueError("a float image must have values in [-1, 1], without NaN")
+        return np.ascontiguousarray(pixels, np.float32)
+    colour = pixels.ndim == 3 and pixels.shape[2] == 3
+    if not (pixels.ndim == 2 or colour) or pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f"an image of shape {pixels.shape} and type {pixels.dtype}: give (H, W) or (H, W, 3) of uint8 or uint16, or"
+            " (H, W) of float in [-1, 1]"
+        )
+    return np.ascontiguousarray(_gray(pixels if colour else pixels[..., None]) * 2 - 1, np.float32)
 
 
 def resize(image: np.ndarray, side: int) -> np.ndarray:

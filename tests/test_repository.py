@@ -90,6 +90,7 @@ PAGES = (
 )
 WINGS = {
     "radarlib": REPOSITORY / "radarlib",
+    "inspection": REPOSITORY / "radarlib/inspection",
     "methods": REPOSITORY / "radarlib/methods",
     "study": REPOSITORY / "notebooks/study",
     "rules": REPOSITORY / "workflow/rules",

@@ -10,13 +10,14 @@ import pytest
 import tifffile
 from conftest import REPOSITORY, run, write_png
 
-from radarlib import detector as own
 from radarlib.cli import main
 from radarlib.config import resolve
 from radarlib.denoiser import Denoiser
-from radarlib.detector import Detector, detect, fit, overlay
 from radarlib.errors import UserError
 from radarlib.files import read_json, write_json
+from radarlib.inspection import judge as own
+from radarlib.inspection.detector import Detector
+from radarlib.inspection.judge import detect, fit, overlay
 
 TINY = {
     "unet": {"width": 4, "multipliers": [1, 2], "attention_levels": []},
@@ -62,7 +63,7 @@ def test_a_fit_killed_after_training_does_not_train_again(tmp_path, monkeypatch)
         patch.setattr("radarlib.radar.score", killed)
         fit(good, tmp_path / "m", settings)
     monkeypatch.setattr(Trainer, "train_step", killed)
-    assert len(fit(good, tmp_path / "m", settings).features) == 8
+    assert len(fit(good, tmp_path / "m", settings).features_) == 8
 
 
 def test_detect_leaves_scores_maps_and_overlays(folders, tmp_path):
@@ -257,8 +258,8 @@ def test_a_promised_false_alarm_rate_holds_out_images_and_adds_p_values(folders,
     assert main(["fit", str(good), "--out", str(tmp_path / "model"), *options]) == 0
     assert "calibrated on 9 held-out images: on average at most 10% of new normal ones" in capsys.readouterr().out
     model = Detector.load(tmp_path / "model")
-    assert len(model.features) == 9 and len(model.calibration) == 9
-    assert not {tuple(row) for row in model.features} & {tuple(row) for row in model.calibration}
+    assert len(model.features_) == 9 and len(model.calibration_) == 9
+    assert not {tuple(row) for row in model.features_} & {tuple(row) for row in model.calibration_}
     table, _ = detect(model, [test], tmp_path / "out", tmp_path / "model")
     assert list(table.columns) == ["image", "score", "threshold", "anomalous", "p_value"]
     assert ((table["p_value"] <= 0.1) == table["anomalous"]).all() and table["p_value"].between(0.1, 1).all()
@@ -284,7 +285,7 @@ def test_what_so_few_images_can_promise_is_said(folders, tmp_path, capsys, optio
     assert said in capsys.readouterr().out
     detector = Detector.load(tmp_path / "m")
     assert detector.promise == pytest.approx(promise)
-    assert (detector.calibration_scores > detector.threshold).sum() <= promise * 11
+    assert (detector.calibration_scores_ > detector.threshold_).sum() <= promise * 11
 
 
 @pytest.mark.parametrize(("space", "columns"), [("features", 2), ("both", 4)])
@@ -311,7 +312,7 @@ def test_the_single_step_on_features_is_fitted_saved_and_loaded(folders, tmp_pat
     assert files <= {".json", ".csv", ".safetensors"} and (model / "model.safetensors").exists() == (space == "both")
     assert main(["detect", str(model), str(folders / "test"), "--out", str(out)]) == 0
     scores, detector = pd.read_csv(out / "scores.csv"), Detector.load(model)
-    assert detector.features.shape == (10, columns) and len(scores) == 3
+    assert detector.features_.shape == (10, columns) and len(scores) == 3
     found = detector.detect(np.zeros((31, 44), np.float32))
     assert found.anomaly_map.shape == (31, 44) and np.isfinite(found.score)
     assert tifffile.imread(out / "maps/a.png.tiff").dtype == np.float32

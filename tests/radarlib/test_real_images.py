@@ -8,8 +8,9 @@ import pytest
 
 from radarlib.config import resolve
 from radarlib.datasets import read_set
-from radarlib.detector import Detector, detect, fit
 from radarlib.images import read_image
+from radarlib.inspection.detector import Detector
+from radarlib.inspection.judge import detect, fit
 from radarlib.layout import available_sets
 
 ROOT = Path(os.environ.get("RADARLIB_DATA", "nowhere"))

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from radarlib import feature_step, radar
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
+from radarlib.map_features import norm_features
 from radarlib.train import train
 
 COLUMNS = ["global", "local"]
@@ -22,8 +23,11 @@ class Space(Protocol):
 
     file: str
 
-    def score(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-        """The map of an image (H, W) float32 in [-1, 1], at its size, and the features COLUMNS."""
+    def score(self, image: np.ndarray, roi: np.ndarray | None = None) -> tuple[np.ndarray, dict[str, float]]:
+        """The map of an image (H, W) float32 in [-1, 1], at its size, and the features COLUMNS.
+
+        roi : (H, W) bool, the part that is looked at: outside the map is 0.
+        """
 
     def save(self, directory: Path) -> None: ...
 
@@ -44,8 +48,12 @@ class Pixels:
     def load(cls, directory: Path, settings: dict, seed: int, device: str) -> Pixels:
         return cls(Denoiser.load(directory, device), settings, seed)
 
-    def score(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-        return radar.score(image, self.denoiser, self.settings, self.seed)
+    def score(self, image: np.ndarray, roi: np.ndarray | None = None) -> tuple[np.ndarray, dict[str, float]]:
+        s, features = radar.score(image, self.denoiser, self.settings, self.seed)
+        if roi is None:
+            return s, features
+        s = np.where(roi, s, 0)
+        return s, dict(zip(COLUMNS, norm_features(s, self.settings["radar"]["window"]), strict=True))
 
     def save(self, directory: Path) -> None:
         self.denoiser.save(directory)
@@ -73,8 +81,8 @@ class Features:
         except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
             raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); fit the model again") from None
 
-    def score(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-        return feature_step.score(image, self.model, self.settings, self.seed)
+    def score(self, image: np.ndarray, roi: np.ndarray | None = None) -> tuple[np.ndarray, dict[str, float]]:
+        return feature_step.score(image, self.model, self.settings, self.seed, roi)
 
     def save(self, directory: Path) -> None:
         feature_step.save(self.model, directory / self.file)

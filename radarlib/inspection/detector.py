@@ -1,0 +1,270 @@
+"""RADAR on a user's own images: a detector that is fitted on good ones, its directory on disk, and what it says of new
+ones.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from radarlib import conformal
+from radarlib.config import resolve
+from radarlib.datasets import classifier_images
+from radarlib.errors import UserError
+from radarlib.files import read_versioned, sha256_file, write_bytes, write_json
+from radarlib.images import distinct, from_array, list_images, read_image
+from radarlib.inspection.roi import looked_at, read_roi
+from radarlib.inspection.spaces import COLUMNS, SPACES
+from radarlib.oneclass import Distance, OneClass, cross_scores
+from radarlib.runtime import progress
+
+FORMAT = 3  # of detector.json
+FORESTS = 2  # the last format whose models were all decided by a forest
+FEWEST = 8  # images to learn from
+RATE = 0.05  # of false alarms, where none is asked for
+PARTS = 10  # of the normal images, each of which is judged by a decision that was fitted without it
+ROI = "roi.png"  # in a model directory
+
+
+@dataclass
+class Detection:
+    """What the detector says of one image: the map (H, W) float32 (S, in pixels), the score (higher = more anomalous),
+    the decision, and, from a calibrated detector, the conformal p-value.
+    """
+
+    anomaly_map: np.ndarray
+    score: float
+    threshold: float
+    anomalous: bool
+    p_value: float | None = None
+
+
+class Detector(OutlierMixin, BaseEstimator):
+    """RADAR's single step in one space or two, with a one-class decision on its features: an estimator as
+    scikit-learn's are, of images instead of rows.
+
+    The rule `distance` is calibrated on all training images, each judged by a decision that was fitted without it
+    (cross-conformal, Vovk 2015), and flags `decision.false_alarm_rate` of new normal ones, or what so many images can
+    promise. A `forest` does so where images were held out for it (split-conformal), else as its contamination says.
+
+    Parameters
+    ----------
+    settings : a configuration, as `radarlib.config.resolve` gives it (None: its defaults).
+    seed : of all that is random. device : auto, cpu, cuda or mps.
+    roi : (H, W) bool, the part of the images that is looked at (None: all of them); then all have its size.
+
+    Attributes
+    ----------
+    spaces_ : fitted on the images, as `decision.space` of the settings says.
+    features_ : (n, 2 per space) of the training images that the decision was fitted on.
+    map_scales_ : of each space, the median over those images and the held-out ones of the 99.9 % quantile of the map;
+        overlays show what exceeds it.
+    calibration_ : (m, 2 per space) of held-out normal images that neither a network nor a forest has seen, or none.
+    decision_ : of the features. threshold_ : an image is anomalous if its score is above it.
+    calibration_scores_ : of the images that p-values are told from, or none. brightest_ : the highest value of an image
+        that it was fitted on.
+
+    Examples
+    --------
+    >>> detector = Detector().fit("good/")                   # doctest: +SKIP
+    >>> detector.score(read_image(Path("part.png")))         # doctest: +SKIP
+    >>> detector.predict([read_image(Path("part.png"))])     # doctest: +SKIP
+    """
+
+    def __init__(
+        self, settings: dict | None = None, seed: int = 0, device: str = "auto", roi: np.ndarray | None = None
+    ):
+        self.settings, self.seed, self.device, self.roi = settings, seed, device, roi
+
+    def fit(self, X: Path | str | Sequence[np.ndarray], y: None = None, out: Path | None = None) -> Detector:
+        """Learn what is normal from a folder of good images, or from images as `from_array` takes them.
+
+        out : a model directory for what is left: safetensors and JSON, nothing that executes (None: nothing is left). A
+        fit that was killed goes on there. Raises UserError for a missing or empty folder, the root of a data set, an
+        unreadable or too small image, fewer than FEWEST images; ValueError for arrays that are no images.
+        """
+        self.settings_ = self.settings or resolve({})
+        images = self._folder(Path(X)) if isinstance(X, (str, Path)) else self._arrays(X)
+        images = [images[i] for i in distinct(images).values()]
+        if len(images) < FEWEST:
+            where = f"{X}: " if isinstance(X, (str, Path)) else ""
+            raise UserError(
+                f"{where}{len(images)} different images are too few to learn what is normal; give at least {FEWEST}"
+            )
+        self.brightest_ = max(float(image.max()) for image in images)
+        if out is not None:
+            return self._learn(images, out)
+        with tempfile.TemporaryDirectory() as folder:
+            return self._learn(images, Path(folder))
+
+    def _folder(self, good: Path) -> list[np.ndarray]:
+        if (good / "ground_truth").is_dir() or ((good / "train").is_dir() and (good / "test").is_dir()):
+            raise UserError(
+                f"{good}: a data set with its test images; give the normal ones alone: {good / 'train' / 'good'}"
+            )
+        size = self.settings_["data"]["image_size"]
+        files = progress(list_images(good), desc="reading", unit="image")
+        return [looked_at(read_image(path, size, self.smallest), self.roi, str(path)) for path in files]
+
+    def _arrays(self, images: Iterable[np.ndarray]) -> list[np.ndarray]:
+        return [looked_at(from_array(image), self.roi, f"image {k}") for k, image in enumerate(images)]
+
+    def _learn(self, images: list[np.ndarray], out: Path) -> Detector:
+        settings, seed = self.settings_, self.seed
+        options, n = settings["decision"], len(images)
+        known, held_out = np.arange(n), np.array([], int)
+        if options["rule"] == "forest" and options["false_alarm_rate"]:
+            known, held_out = conformal.split(n, options["false_alarm_rate"], seed, FEWEST)
+        normal = [images[i] for i in known]
+        self.spaces_ = [kind.fit(normal, settings, seed, out, self.device) for kind in SPACES[options["space"]]]
+        every = pd.DataFrame({"split": ["train"] * len(known)})
+        chosen = known[classifier_images(every, settings["data"]["max_classifier"], seed)]
+        rows, quantiles = [], []
+        for i in progress([*chosen, *held_out], desc="learning what is normal", unit="image"):
+            maps, features = self._scored(images[i])
+            rows.append(features)
+            quantiles.append([np.quantile(m, 0.999) for m in maps])
+        self.features_, self.calibration_ = np.split(np.array(rows), [len(chosen)])
+        self.map_scales_ = [max(scale, 1e-12) for scale in np.median(quantiles, axis=0).tolist()]
+        return self._decide()
+
+    def _decide(self) -> Detector:
+        """The decision and its threshold, from the features."""
+        options = self.settings_["decision"]
+        self.decision_: Distance | OneClass
+        if options["rule"] == "distance":
+            self.decision_ = Distance().fit(self.features_)
+            self.calibration_scores_ = cross_scores(self.features_, PARTS, self.seed)
+            self.threshold_ = conformal.threshold(self.calibration_scores_, self.promise)
+            return self
+        forest = OneClass(options["contamination"], options["trees"], self.seed, options["classifier"])
+        self.decision_ = forest.fit(self.features_)
+        self.calibration_scores_, self.threshold_ = np.array([]), forest.threshold
+        if len(self.calibration_):
+            self.calibration_scores_ = forest.score(self.calibration_)
+            self.threshold_ = conformal.threshold(self.calibration_scores_, options["false_alarm_rate"])
+        return self
+
+    def _scored(self, image: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The map of an image in each space, and the features of all, (2 per space,)."""
+        found = [space.score(image, self.roi) for space in self.spaces_]
+        return [m for m, _ in found], np.array([features[c] for _, features in found for c in COLUMNS])
+
+    @property
+    def promise(self) -> float:
+        """The share of new normal images that `distance` flags, about: as asked, or as so many images can tell."""
+        return conformal.promised(len(self.features_), self.settings_["decision"]["false_alarm_rate"] or RATE)
+
+    @property
+    def smallest(self) -> int:
+        """Least side of an image that can be judged, in px."""
+        return self.settings_["training"]["patch"]
+
+    @property
+    def map_scale(self) -> float:
+        """Of the map that `detect` gives."""
+        return 1.0 if len(self.spaces_) > 1 else self.map_scales_[0]
+
+    def detect(self, image: np.ndarray) -> Detection:
+        """Judge one image, as `from_array` takes it, each side at least `smallest`."""
+        check_is_fitted(self)
+        image = looked_at(from_array(image), self.roi, "the image")
+        if min(image.shape) < self.smallest:
+            raise ValueError(f"an image of {image.shape} is smaller than the {self.smallest}-px patch")
+        maps, features = self._scored(image)
+        value = float(self.decision_.score(features[None])[0])
+        calibrated = len(self.calibration_scores_) > 0
+        p = float(conformal.p_values(self.calibration_scores_, np.array([value]))[0]) if calibrated else None
+        if len(maps) > 1:
+            maps = [np.mean([m / scale for m, scale in zip(maps, self.map_scales_, strict=True)], axis=0)]
+        return Detection(maps[0], value, self.threshold_, value > self.threshold_, p)
+
+    def score(self, image: np.ndarray) -> float:
+        """How anomalous one image is; higher is more."""
+        return self.detect(image).score
+
+    def score_samples(self, X: Iterable[np.ndarray]) -> np.ndarray:
+        """(n,) of images; as in scikit-learn, lower is more anomalous."""
+        return -np.array([self.score(image) for image in X])
+
+    def decision_function(self, X: Iterable[np.ndarray]) -> np.ndarray:
+        """(n,) of images; as in scikit-learn, below 0 is anomalous."""
+        return self.score_samples(X) + self.threshold_
+
+    def predict(self, X: Iterable[np.ndarray]) -> np.ndarray:
+        """(n,) of images; as in scikit-learn, -1 is anomalous, 1 is normal."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def save(self, directory: Path) -> None:
+        """Leave a model directory: safetensors, JSON and PNG, nothing that executes."""
+        check_is_fitted(self)
+        for space in self.spaces_:
+            space.save(directory)
+        if self.roi is not None:
+            write_bytes(directory / ROI, cv2.imencode(".png", self.roi.astype(np.uint8) * 255)[1].tobytes())
+        write_json(
+            directory / "detector.json",
+            {
+                "format": FORMAT,
+                "files": self._digests(directory),
+                "seed": self.seed,
+                "settings": self.settings_,
+                "map_scale": list(self.map_scales_),
+                "features": self.features_.tolist(),
+                "calibration": self.calibration_.tolist(),
+            },
+        )
+
+    def _digests(self, directory: Path) -> dict[str, str]:
+        files = [space.file for space in self.spaces_] + ([] if self.roi is None else [ROI])
+        return {file: sha256_file(directory / file) for file in files}
+
+    @classmethod
+    def load(cls, directory: Path, device: str = "auto") -> Detector:
+        """Read a model directory that `save` or the command `fit` has left.
+
+        Raises UserError, naming the file, where one is missing or damaged.
+        """
+        if not directory.is_dir():
+            raise UserError(
+                f"{directory}: no such model directory; make it with: radarlib fit GOOD_DIR --out {directory}"
+            )
+        path = directory / "detector.json"
+        if not path.is_file():
+            raise UserError(f"{path}: missing, the fit has not ended; the same radarlib fit goes on")
+        saved = read_versioned(path, FORMAT, FORESTS)
+        try:
+            return cls._of(saved, directory, device)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{path}: damaged ({type(error).__name__}: {error}); fit the model again") from None
+
+    @classmethod
+    def _of(cls, saved: dict[str, Any], directory: Path, device: str) -> Detector:
+        path = directory / "detector.json"
+        if saved["format"] <= FORESTS:
+            saved["settings"]["decision"]["rule"] = "forest"
+        settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
+        own = cls(settings, seed, device, read_roi(directory / ROI) if ROI in saved["files"] else None)
+        own.settings_ = settings
+        own.spaces_ = [kind.load(directory, settings, seed, device) for kind in SPACES[settings["decision"]["space"]]]
+        for file, digest in own._digests(directory).items():
+            if saved["files"][file] != digest:
+                raise UserError(
+                    f"{directory / file}: damaged, or of another fit (its SHA-256 differs from detector.json);"
+                    " fit the model again"
+                )
+        own.features_, own.calibration_ = (
+            np.array(saved[key], dtype=float).reshape(-1, len(COLUMNS) * len(own.spaces_))
+            for key in ("features", "calibration")
+        )
+        own.map_scales_ = np.atleast_1d(saved["map_scale"]).tolist()
+        return own._decide()

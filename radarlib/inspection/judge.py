@@ -1,0 +1,265 @@
+"""Folders of images: a detector fitted on good ones, and what it says of others, as files that people look at."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from radarlib.config import resolve
+from radarlib.errors import UserError
+from radarlib.files import read_json, sha256_file, write_bytes, write_csv, write_json
+from radarlib.images import content_hash, list_images, read_image
+from radarlib.inspection.detector import Detector
+from radarlib.inspection.report import report
+from radarlib.inspection.roi import read_roi
+from radarlib.layout import images_in
+from radarlib.runtime import progress, use_threads
+from radarlib.textures import PRINT_DEFECTS, print_image
+
+FLUSH_SECONDS = 2.0  # what a killed detection loses at most
+POLL_SECONDS = 1.0  # between two looks at a folder that is watched; a file that has not changed meanwhile is whole
+DARK = 2 / 16 - 1  # the highest value of images with a sixteenth of their files' range
+
+
+def fit(
+    good: Path, out: Path, settings: dict | None = None, seed: int = 0, device: str = "auto", roi: Path | None = None
+) -> Detector:
+    """Train on a folder of normal images and leave a model directory: safetensors and JSON, nothing that executes.
+
+    settings : a configuration (None: the defaults, which are the `real` profile's). roi : a file that says which part
+        of the images is looked at. Raises UserError as `Detector.fit` and `read_roi` do.
+    """
+    settings = settings or resolve({})
+    region = read_roi(roi, settings["data"]["image_size"]) if roi else None
+    detector = Detector(settings, seed, device, region)
+    if (out / "detector.json").is_file():
+        print(f"{out}: holds a fitted model, which this one will replace", file=sys.stderr)
+    detector.fit(good, out=out)
+    if detector.brightest_ <= DARK:
+        print(
+            f"{good}: no pixel is brighter than a sixteenth of the files' range (12 bits saved in 16?); rescaled"
+            " images, new ones alike, would show RADAR more",
+            file=sys.stderr,
+        )
+    detector.save(out)
+    return detector
+
+
+def overlay(image: np.ndarray, s: np.ndarray, scale: float) -> np.ndarray:
+    """The map as colour on the gray image, (H, W, 3) uint8 BGR: clear up to `scale`, hottest at three times it."""
+    gray = cv2.cvtColor(((image + 1) * 127.5).round().astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    heat = np.clip((s / scale - 1) / 2, 0, 1)
+    colour = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    alpha = (0.75 * np.sqrt(heat))[..., None]
+    return (gray * (1 - alpha) + colour * alpha).round().astype(np.uint8)
+
+
+def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
+    """Image files with the name that each has in the results: its path below the folder that was given."""
+    found: list[tuple[Path, str]] = []
+    for target in targets:
+        if target.is_dir():
+            found += [(path, path.relative_to(target).as_posix()) for path in list_images(target)]
+        elif target.exists():
+            found.append((target, target.name))
+        else:
+            raise UserError(f"{target}: no such file or folder")
+    names = [name for _, name in found]
+    if len(set(names)) < len(names):  # folders with equal names inside: keep them apart by their full paths
+        found = [(path, path.resolve().relative_to(path.resolve().anchor).as_posix()) for path, _ in found]
+    return list({name: (path, name) for path, name in found}.values())
+
+
+@dataclass
+class Results:
+    """What is left in `out`: `scores.csv` (image, score, threshold, anomalous, and p_value from a calibrated model),
+    `maps/<image>.tiff` (S, float32), `overlays/<image>.png`, `report.html`, and `detect.json`, by which a killed run
+    goes on where it stopped if the model and the image are the same.
+    """
+
+    out: Path
+    model: str
+    values: list[str]
+    done: dict[str, dict] = field(default_factory=dict)
+    rows: dict[str, dict] = field(default_factory=dict)
+    flushed: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, detector: Detector, out: Path, model: Path) -> Results:
+        values = ["score", "threshold", "anomalous", *(["p_value"] if len(detector.calibration_scores_) else [])]
+        fingerprint, path = sha256_file(model / "detector.json"), out / "detect.json"
+        state = read_json(path) if path.is_file() else {}
+        return cls(out, fingerprint, values, state.get("done", {}) if state.get("model") == fingerprint else {})
+
+    @property
+    def table(self) -> pd.DataFrame:
+        return pd.DataFrame(
+            [{"image": name, **row} for name, row in self.rows.items()], columns=["image", *self.values]
+        )
+
+    def files(self, name: str) -> tuple[Path, Path]:
+        """Of an image: its map and its overlay."""
+        return self.out / "maps" / f"{name}.tiff", self.out / "overlays" / f"{name}.png"
+
+    def known(self, name: str, content: str) -> bool:
+        return self.done.get(name, {}).get("content") == content and all(f.is_file() for f in self.files(name))
+
+    def add(self, name: str, found: dict) -> None:
+        self.done[name] = found
+        self.rows[name] = {key: found[key] for key in self.values}
+        if time.monotonic() - self.flushed > FLUSH_SECONDS:
+            self.flush()
+            self.flushed = time.monotonic()
+
+    def flush(self) -> None:
+        write_json(self.out / "detect.json", {"model": self.model, "done": self.done})
+        write_csv(self.out / "scores.csv", self.table, 6)
+
+
+def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
+    """What is kept of one image; its map and overlay are written. Raises UserError where it cannot be judged."""
+    size = detector.settings_["data"]["image_size"]
+    image = read_image(path, size, detector.smallest)
+    content = content_hash(image)
+    if results.known(name, content):
+        return results.done[name]
+    try:
+        found = detector.detect(image)
+    except UserError as error:  # of the region to look at
+        raise UserError(str(error).replace("the image", str(path), 1)) from None
+    pictures = found.anomaly_map, overlay(image, found.anomaly_map, detector.map_scale)
+    for file, pixels in zip(results.files(name), pictures, strict=True):
+        write_bytes(file, cv2.imencode(file.suffix, pixels)[1].tobytes())
+    return {
+        "content": content,
+        "score": found.score,
+        "threshold": found.threshold,
+        "anomalous": bool(found.anomalous),
+        "p_value": found.p_value,
+    }
+
+
+_worker: tuple[Detector, Results] | None = None  # of a process of its own
+
+
+def _start(model: Path, device: str, out: Path) -> None:
+    global _worker
+    use_threads(1)
+    detector = Detector.load(model, device)
+    _worker = detector, Results.of(detector, out, model)
+
+
+def _judge_there(path: Path, name: str) -> dict | str:
+    assert _worker is not None
+    try:
+        return judged(_worker[0], path, name, _worker[1])
+    except UserError as error:
+        return str(error)
+
+
+def _each(
+    detector: Detector, todo: list[tuple[Path, str]], results: Results, model: Path, jobs: int
+) -> Iterator[dict | str]:
+    """What is found of each image, in their order, or why it cannot be judged; in `jobs` processes."""
+    if jobs > 1:
+        context = multiprocessing.get_context("spawn")
+        start = (model, detector.device, results.out)
+        with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=start) as pool:
+            try:
+                yield from pool.map(_judge_there, *zip(*todo, strict=True))
+            except KeyboardInterrupt:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return
+    for path, name in todo:
+        try:
+            yield judged(detector, path, name, results)
+        except UserError as error:
+            yield str(error)
+
+
+def detect(
+    detector: Detector, targets: list[Path], out: Path, model: Path, jobs: int = 1
+) -> tuple[pd.DataFrame, list[str]]:
+    """Judge images and folders of images. Returns the table of scores and one line for each image that failed.
+
+    Leaves in `out` what `Results` says. jobs : processes, each with a thread.
+    """
+    todo, results, failures = _inputs(targets), Results.of(detector, out, model), list[str]()
+    answers = _each(detector, todo, results, model, min(jobs, len(todo)))
+    for (_, name), answer in zip(progress(todo, desc="detecting", unit="image"), answers, strict=True):
+        if isinstance(answer, str):
+            failures.append(answer)
+        else:
+            results.add(name, answer)
+    results.flush()
+    report(results.table, failures, out)
+    return results.table, failures
+
+
+def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int | None = None) -> None:
+    """Judge the images of a folder as they arrive, and say of each a line, until it is interrupted.
+
+    A file is judged when it has not changed between two looks; one that cannot be read is named, and looked at again
+    when it changes. polls : how often to look (None: without end). Raises UserError for a missing folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    results, seen, settled = Results.of(detector, out, model), dict[Path, tuple[int, int]](), set[Path]()
+    print(f"{folder}: watched; interrupt to stop", file=sys.stderr)
+    try:
+        while polls is None or polls > 0:
+            polls = None if polls is None else polls - 1
+            for path in images_in(folder):
+                state = _state(path)
+                if state is None:
+                    continue
+                if seen.get(path) != state:
+                    seen[path] = state
+                    settled.discard(path)
+                elif path not in settled:
+                    settled.add(path)
+                    _announce(detector, path, path.relative_to(folder).as_posix(), results)
+            if polls != 0:
+                time.sleep(POLL_SECONDS)
+    finally:
+        results.flush()
+        report(results.table, [], out)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None where it is gone, or still empty."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if found.st_size else None
+
+
+def _announce(detector: Detector, path: Path, name: str, results: Results) -> None:
+    try:
+        found = judged(detector, path, name, results)
+    except UserError as error:
+        print(f"radarlib: {error}", file=sys.stderr)
+        return
+    results.add(name, found)
+    print(f"{name}: {'ANOMALOUS' if found['anomalous'] else 'normal'}, score {found['score']:.3g}", flush=True)
+
+
+def example_folders(out: Path, n: int = 24) -> tuple[Path, Path]:
+    """Write a few simulated prints as PNG, normal ones to learn from and a mixed test, to try `fit` and `detect` on."""
+    for folder, kinds in (("good", [None] * n), ("test", [None, None, None, *PRINT_DEFECTS])):
+        for k, kind in enumerate(kinds):
+            image, _ = print_image(64, 45, kind, np.random.default_rng([7, len(kinds), k]))
+            png = cv2.imencode(".png", (image * 255).round().astype(np.uint8))[1].tobytes()
+            write_bytes(out / folder / f"{kind or 'normal'}_{k:02d}.png", png)
+    return out / "good", out / "test"

@@ -1,0 +1,50 @@
+"""One page of a detection run: every image with its score, sortable, with its overlay; without network."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from string import Template
+from urllib.parse import quote
+
+import pandas as pd
+
+from radarlib.files import write_bytes
+
+PAGE = Template(Path(__file__).with_name("report.html").read_text())
+HEADS = {"score": "score", "threshold": "threshold", "p_value": "p-value", "anomalous": "verdict"}
+
+
+def report(table: pd.DataFrame, failures: list[str], out: Path) -> None:
+    """Leave `report.html` in `out`, where the overlays lie. table : of `scores.csv`. failures : lines of images that
+    could not be judged.
+    """
+    table = table.sort_values("score", ascending=False)
+    columns = [key for key in HEADS if key in table]
+    heads = "".join(f"<th><button>{title}</button></th>" for key, title in HEADS.items() if key in columns)
+    rows = "\n".join(_row(row, columns) for row in table.to_dict("records"))
+    bad, n = int(table["anomalous"].sum()), len(table)
+    listed = "".join(f"<li>{html.escape(line)}</li>" for line in failures)
+    page = PAGE.substitute(
+        title=f"{bad} of {n} images are anomalous",
+        failures=f"<p>Could not be judged:</p><ul>{listed}</ul>" if failures else "",
+        heads=heads,
+        rows=rows,
+    )
+    write_bytes(out / "report.html", page.encode())
+
+
+def _row(row: dict, columns: list[str]) -> str:
+    name = str(row["image"])
+    source, label = quote(f"overlays/{name}.png"), html.escape(name)
+    cells = [
+        f'<td><a href="{source}"><img src="{source}" alt="overlay of {label}" loading="lazy"></a></td>',
+        f'<td class="name">{label}</td>',
+    ]
+    for key in columns:
+        if key == "anomalous":
+            verdict = ("bad", "anomalous") if row[key] else ("ok", "normal")
+            cells.append(f'<td data-v="{int(row[key])}" class="{verdict[0]}">{verdict[1]}</td>')
+        else:
+            cells.append(f'<td class="n" data-v="{row[key]}">{row[key]:.3g}</td>')
+    return f'<tr data-bad="{int(row["anomalous"])}">{"".join(cells)}</tr>'

@@ -1,0 +1,54 @@
+"""The part of an image that is looked at: what lies outside counts nowhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from radarlib.errors import UserError
+from radarlib.images import read_mask, resize_mask, size_of
+
+
+def read_roi(path: Path, size: int | None = None) -> np.ndarray:
+    """The region to look at, (H, W) bool, of an image whose pixels above 0 are looked at, or of a file of polygons.
+
+    Polygons are those of labelme (`imageWidth`, `imageHeight`, and `points` of each of the `shapes`), in JSON. size :
+    images are resized to this side, and the region with them. Raises UserError for a region that is unreadable or
+    empty.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; it says which part of the images is looked at")
+    roi = _polygons(path) if path.suffix.lower() == ".json" else read_mask(path, path, size_of(path))
+    if not roi.any():
+        raise UserError(f"{path}: marks no pixel to look at")
+    return roi if size is None else resize_mask(roi, size)
+
+
+def _polygons(path: Path) -> np.ndarray:
+    try:
+        found = json.loads(path.read_text())
+        roi = np.zeros((int(found["imageHeight"]), int(found["imageWidth"])), np.uint8)
+        shapes = [np.round(np.array(shape["points"], float)).astype(np.int32) for shape in found["shapes"]]
+        for points in shapes:
+            cv2.fillPoly(roi, [points.reshape(-1, 1, 2)], 1)
+    except (ValueError, KeyError, TypeError, cv2.error, MemoryError, OSError) as error:
+        raise UserError(f"{path}: not polygons as labelme writes them ({type(error).__name__}: {error})") from None
+    return roi > 0
+
+
+def looked_at(image: np.ndarray, roi: np.ndarray | None, name: str) -> np.ndarray:
+    """The image with the mean of the region everywhere outside of it.
+
+    image : (H, W) float32. Raises UserError for a region of another size.
+    """
+    if roi is None:
+        return image
+    if roi.shape != image.shape:
+        raise UserError(
+            f"{name}: {image.shape[1]}×{image.shape[0]} px, and the region to look at is {roi.shape[1]}×{roi.shape[0]};"
+            " it is for images of its own size"
+        )
+    return np.where(roi, image, image[roi].mean(dtype=np.float64)).astype(np.float32)

@@ -1,0 +1,229 @@
+"""The detector from Python, the part that is looked at, files that arrive, processes side by side, and the report."""
+
+import json
+import threading
+import time
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import write_png
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from radarlib.cli import main
+from radarlib.config import resolve
+from radarlib.errors import UserError
+from radarlib.images import read_image
+from radarlib.inspection import judge
+from radarlib.inspection.detector import Detector
+from radarlib.inspection.roi import read_roi
+
+TINY = resolve({
+    "unet": {"width": 4, "multipliers": [1, 2], "attention_levels": []},
+    "training": {"patch": 16, "steps": 3, "batch": 2, "precision": "float32"},
+    "radar": {"stride": 8, "window": 8}, "reconstruction": {"stride": 8},
+    "features": {"side": 32}, "feature_step": {"width": 8, "steps": 3},
+})  # fmt: skip
+
+
+def pictures(n: int, seed: int = 0, shape: tuple[int, int] = (24, 32)) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, shape).astype(np.uint8) for _ in range(n)]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Detector:
+    return Detector(TINY).fit(pictures(9))
+
+
+# --- from Python ---
+
+
+def test_it_keeps_the_conventions_of_scikit_learn(fitted):
+    images = pictures(5, seed=1)
+    again = clone(fitted)
+    assert again.get_params().keys() == fitted.get_params().keys() == {"settings", "seed", "device", "roi"}
+    with pytest.raises(NotFittedError):
+        again.score(images[0])
+    assert again.fit(pictures(9)) is again and again.set_params(seed=3).seed == 3
+    scores = fitted.score_samples(images)
+    np.testing.assert_allclose(scores, clone(fitted).fit(pictures(9)).score_samples(images), rtol=1e-5)
+    assert scores.tolist() == [-fitted.score(image) for image in images]
+    np.testing.assert_allclose(fitted.decision_function(images), scores + fitted.threshold_)
+    assert set(fitted.predict(images)) <= {-1, 1}
+    assert ((fitted.predict(images) == -1) == [fitted.detect(image).anomalous for image in images]).all()
+    assert set(clone(fitted).fit_predict(pictures(9))) <= {-1, 1}
+
+
+def test_images_in_memory_and_in_files_are_judged_alike(fitted, tmp_path):
+    image = pictures(1, seed=2)[0]
+    read = read_image(write_png(tmp_path / "a.png", image))
+    assert fitted.score(image) == fitted.score(read) == fitted.score(image.astype(np.uint16) * 257)
+    assert fitted.score(np.dstack([image] * 3)) == pytest.approx(fitted.score(image), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((24, 32)) + 3, np.full((24, 32), np.nan), np.zeros((24, 32), int), np.zeros((24, 32, 2), np.uint8)],
+)
+def test_an_array_that_is_no_image_is_refused(fitted, image):
+    with pytest.raises(ValueError, match="image"):
+        fitted.score(image)
+
+
+def test_an_array_that_is_too_small_is_refused(fitted):
+    with pytest.raises(ValueError, match="smaller than the 16-px patch"):
+        fitted.score(np.zeros((24, 10), np.uint8))
+
+
+def test_what_is_saved_is_loaded(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    loaded, image = Detector.load(tmp_path / "model", "cpu"), pictures(1, seed=3)[0]
+    assert loaded.score(image) == pytest.approx(fitted.score(image)) and loaded.threshold_ == fitted.threshold_
+
+
+# --- the part that is looked at ---
+
+
+@pytest.mark.parametrize("space", ["pixels", "features", "both"])
+def test_what_lies_outside_counts_nowhere(tmp_path, space):
+    roi = np.zeros((24, 32), bool)
+    roi[4:22, 5:28] = True
+    settings = {**TINY, "decision": {**TINY["decision"], "space": space}}
+    detector = Detector(settings, roi=roi).fit(pictures(9))
+    one, other = pictures(2, seed=4)
+    mixed = np.where(roi, one, other)
+    assert detector.score(mixed) == detector.score(one) != detector.score(np.where(roi, other, one))
+    assert not detector.detect(one).anomaly_map[~roi].any() and detector.detect(one).anomaly_map[roi].any()
+    detector.save(tmp_path / "m")
+    assert Detector.load(tmp_path / "m", "cpu").score(mixed) == pytest.approx(detector.score(one))
+    (tmp_path / "m/roi.png").write_bytes(cv2.imencode(".png", np.ones((24, 32), np.uint8))[1].tobytes())
+    with pytest.raises(UserError, match="roi.png: damaged, or of another fit"):
+        Detector.load(tmp_path / "m", "cpu")
+
+
+def test_a_region_comes_from_an_image_or_from_polygons(tmp_path):
+    mask = np.zeros((24, 32), np.uint8)
+    cv2.rectangle(mask, (5, 4), (20, 15), 255, -1)
+    write_png(tmp_path / "roi.png", mask)
+    shape = {"label": "part", "points": [[5, 4], [20, 4], [20, 15], [5, 15]], "shape_type": "polygon"}
+    (tmp_path / "roi.json").write_text(json.dumps({"imageHeight": 24, "imageWidth": 32, "shapes": [shape]}))
+    image, polygons = read_roi(tmp_path / "roi.png"), read_roi(tmp_path / "roi.json")
+    assert image.sum() == 12 * 16 and (image == polygons).all()
+    assert read_roi(tmp_path / "roi.png", 12).shape == (12, 12)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.png", None, "none.png: no such file"),
+        ("x.json", b"{}", "x.json: not polygons as labelme writes them"),
+        ("x.json", b'{"imageHeight": 9, "imageWidth": 9, "shapes": []}', "marks no pixel to look at"),
+        ("x.json", b'{"imageHeight": 1e12, "imageWidth": 1e12, "shapes": []}', "not polygons"),
+        ("black.png", cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes(), "marks no pixel to look at"),
+    ],
+)
+def test_a_region_that_is_none_is_named(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_roi(tmp_path / name)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Good images, new ones, a configuration, and a command line to fit with."""
+    for k, image in enumerate(pictures(9)):
+        write_png(tmp_path / f"good/{k}.png", image)
+    for k, image in enumerate(pictures(5, seed=1)):
+        write_png(tmp_path / f"new/{k}.png", image)
+    (tmp_path / "tiny.json").write_text(json.dumps(TINY))
+    return tmp_path
+
+
+def fit(folders, *options: str) -> int:
+    command = ["fit", str(folders / "good"), "--out", str(folders / "model"), "--config", str(folders / "tiny.json")]
+    return main([*command, *options])
+
+
+def test_a_region_is_for_images_of_its_size(folders, capsys):
+    write_png(folders / "roi.png", np.full((24, 33), 255, np.uint8))
+    assert fit(folders, "--roi", str(folders / "roi.png")) == 2
+    assert "0.png: 32×24 px, and the region to look at is 33×24" in capsys.readouterr().err
+    write_png(folders / "roi.png", np.full((24, 32), 255, np.uint8))
+    assert fit(folders, "--roi", str(folders / "roi.png")) == 0
+    write_png(folders / "new/wide.png", np.zeros((24, 40), np.uint8))
+    assert main(["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]) == 1
+    assert "new/wide.png: 40×24 px, and the region to look at is 32×24" in capsys.readouterr().err
+    assert len(pd.read_csv(folders / "out/scores.csv")) == 5
+
+
+# --- processes side by side, and files as they arrive ---
+
+
+@pytest.mark.slow
+def test_processes_side_by_side_find_the_same(folders):
+    assert fit(folders) == 0
+    (folders / "new/broken.png").write_bytes(b"no image")
+    for jobs in ("1", "2"):
+        arguments = ["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / jobs)]
+        assert main([*arguments, "--jobs", jobs]) == 1
+    for file in ("scores.csv", "detect.json", "report.html"):
+        assert (folders / "1" / file).read_bytes() == (folders / "2" / file).read_bytes()
+
+
+def test_files_are_judged_as_they_arrive(folders, monkeypatch, capsys):
+    assert fit(folders) == 0
+    monkeypatch.setattr(judge, "POLL_SECONDS", 0.05)
+    detector, inbox, out = Detector.load(folders / "model", "cpu"), folders / "inbox", folders / "out"
+    inbox.mkdir()
+    data = (folders / "new/0.png").read_bytes()
+
+    def arrive() -> None:
+        with (inbox / "slow.png").open("wb") as file:  # written in pieces, over several looks
+            for k in range(0, len(data), len(data) // 8):
+                file.write(data[k : k + len(data) // 8])
+                file.flush()
+                time.sleep(0.03)
+        (inbox / "bad.png").write_bytes(b"no image")
+        (inbox / "whole.png").write_bytes((folders / "new/1.png").read_bytes())
+
+    thread = threading.Thread(target=arrive)
+    thread.start()
+    judge.watch(detector, inbox, out, folders / "model", polls=40)
+    thread.join()
+    said = capsys.readouterr()
+    table = pd.read_csv(out / "scores.csv").set_index("image")
+    assert set(table.index) == {"slow.png", "whole.png"} and (out / "report.html").is_file()
+    assert said.out.count("slow.png: ") == said.out.count("whole.png: ") == 1
+    assert said.err.count("bad.png: not a readable image") == 1
+    assert table.loc["slow.png", "score"] == pytest.approx(detector.score(read_image(folders / "new/0.png")), abs=1e-6)
+
+
+def test_a_watch_takes_one_folder(folders, capsys):
+    assert fit(folders) == 0
+    arguments = ["detect", str(folders / "model"), str(folders / "new"), str(folders / "good"), "--out", "x", "--watch"]
+    assert main(arguments) == 2 and "--watch takes one folder" in capsys.readouterr().err
+    assert main([*arguments[:2], str(folders / "none"), "--out", "x", "--watch"]) == 2
+    assert "none: no such folder" in capsys.readouterr().err
+
+
+# --- the report ---
+
+
+def test_the_report_shows_every_image_and_holds_no_foreign_code(folders):
+    assert fit(folders) == 0
+    name = "<script>alert(1)</script> 100% & ünï.png"
+    (folders / "new/0.png").rename(folders / "new" / name.replace("/", "_"))
+    (folders / "new/broken.png").write_bytes(b"no image")
+    arguments = ["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]
+    assert main(arguments) == 1
+    page = (folders / "out/report.html").read_text()
+    assert page.count("<tr data-bad") == 5 and "<script>alert" not in page and "http" not in page.replace("xhttp", "")
+    assert "broken.png: not a readable image" in page
+    for source in pd.Series(page.split('img src="')[1:]).str.split('"').str[0]:
+        from urllib.parse import unquote
+
+        assert (folders / "out" / unquote(source)).is_file()
