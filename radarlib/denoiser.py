@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -85,11 +86,16 @@ class Denoiser:
         if sha256_bytes(data) != meta.get("sha256"):
             raise UserError(f"{path}: damaged (its SHA-256 differs from model.json); fit the model again")
         try:
-            net = UNet(**meta["settings"]["unet"])
-            net.load_state_dict(load(data))
-            return cls.from_net(net, meta["settings"], device)
-        except (KeyError, TypeError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+            settings = {key: meta["settings"][key] for key in SECTIONS}
+            with torch.device("meta"):  # no memory is taken before the file has as much: shapes are compared first
+                net = UNet(**settings["unet"])
+            weights = load(data)
+            net.load_state_dict(weights, assign=True)
+        except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UserError(
                 f"{directory / 'model.json'}: does not fit model.safetensors ({reason}); fit the model again"
             ) from None
+        if not all(tensor.dtype == torch.float32 and bool(tensor.isfinite().all()) for tensor in weights.values()):
+            raise UserError(f"{path}: holds weights that are NaN, infinite or no float32; fit the model again")
+        return cls.from_net(net, settings, device)

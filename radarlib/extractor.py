@@ -33,7 +33,7 @@ class EfficientNetLite0(nn.Module):
     told those apart less well.
     """
 
-    blocks, factor = (10, 14), 16
+    blocks, channels, factor = (10, 14), (112, 192), 16
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class ResNet34(nn.Module):
 class ResNet34Features(nn.Module):
     """Layers 2 (128 channels at an eighth of the side) and 3 (256 at a sixteenth), as in D3AD §7.1."""
 
-    factor = 8
+    channels, factor = (128, 256), 8
     mean: Tensor
     sd: Tensor
 

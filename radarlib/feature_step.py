@@ -178,7 +178,7 @@ def save(model: CrossFitted, path: Path) -> None:
 
 
 def load(path: Path, settings: dict) -> CrossFitted:
-    """Read what `save` wrote. Raises SafetensorError, KeyError, TypeError or RuntimeError for a damaged file."""
+    """Read what `save` wrote. Raises SafetensorError, or one of Python's own errors, for a damaged file."""
     data = path.read_bytes()
     tensors, options = load_tensors(data), settings["feature_step"]
     with safe_open(path, "pt") as file:
@@ -186,9 +186,17 @@ def load(path: Path, settings: dict) -> CrossFitted:
     steps = []
     for k in range(FOLDS):
         whitening = Whitening(tensors[f"{k}.mean"].numpy(), tensors[f"{k}.matrix"].numpy())
-        net = Predictor(whitening.matrix.shape[1], options["width"])
+        with torch.device("meta"):  # no memory is taken before the file has as much
+            net = Predictor(len(whitening.mean), options["width"])
         prefix = f"{k}.net."
-        net.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        net.load_state_dict(
+            {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}, assign=True
+        )
         steps.append(FeatureStep(whitening, net.eval(), options["sigma"]))
     extractor = Extractor(settings["features"], settings["compute"]["device"])
+    side = sum(extractor.net.channels)
+    if any(step.whitening.matrix.shape != (side, side) or step.whitening.mean.shape != (side,) for step in steps):
+        raise ValueError(f"not of the extractor's {side} features")
+    if not all(tensor.is_floating_point() and bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ValueError("holds weights that are NaN or infinite")
     return CrossFitted(extractor, steps, {content: steps[k] for content, k in unseen.items()})

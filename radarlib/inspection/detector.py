@@ -266,5 +266,9 @@ class Detector(OutlierMixin, BaseEstimator):
             np.array(saved[key], dtype=float).reshape(-1, len(COLUMNS) * len(own.spaces_))
             for key in ("features", "calibration")
         )
-        own.map_scales_ = np.atleast_1d(saved["map_scale"]).tolist()
+        own.map_scales_ = np.atleast_1d(np.array(saved["map_scale"], dtype=float)).tolist()
+        if len(own.features_) < 2 or not all(np.isfinite(v).all() for v in (own.features_, own.calibration_)):
+            raise ValueError("features that are no numbers, or of too few images")
+        if len(own.map_scales_) != len(own.spaces_) or not (0 < min(own.map_scales_) <= max(own.map_scales_) < np.inf):
+            raise ValueError("map_scale: not a positive number of each space")
         return own._decide()

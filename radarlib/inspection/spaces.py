@@ -78,8 +78,9 @@ class Features:
             raise UserError(f"{path}: missing; fit the model again")
         try:
             return cls(feature_step.load(path, _on(settings, device)), settings, seed)
-        except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
-            raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); fit the model again") from None
+        except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise UserError(f"{path}: damaged ({reason}); fit the model again") from None
 
     def score(self, image: np.ndarray, roi: np.ndarray | None = None) -> tuple[np.ndarray, dict[str, float]]:
         return feature_step.score(image, self.model, self.settings, self.seed, roi)

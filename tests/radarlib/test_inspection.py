@@ -9,12 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write_png
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load, save
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from radarlib.cli import main
 from radarlib.config import resolve
 from radarlib.errors import UserError
+from radarlib.files import read_json, sha256_file, write_json
 from radarlib.images import read_image
 from radarlib.inspection import judge
 from radarlib.inspection.detector import Detector
@@ -91,8 +95,8 @@ def test_what_is_saved_is_loaded(fitted, tmp_path):
 def test_what_lies_outside_counts_nowhere(tmp_path, space):
     roi = np.zeros((24, 32), bool)
     roi[4:22, 5:28] = True
-    settings = {**TINY, "decision": {**TINY["decision"], "space": space}}
-    detector = Detector(settings, roi=roi).fit(pictures(9))
+    own = {**TINY, "decision": {**TINY["decision"], "space": space}}
+    detector = Detector(own, roi=roi).fit(pictures(9))
     one, other = pictures(2, seed=4)
     mixed = np.where(roi, one, other)
     assert detector.score(mixed) == detector.score(one) != detector.score(np.where(roi, other, one))
@@ -227,3 +231,82 @@ def test_the_report_shows_every_image_and_holds_no_foreign_code(folders):
         from urllib.parse import unquote
 
         assert (folders / "out" / unquote(source)).is_file()
+
+
+# --- a model directory that somebody made ---
+
+
+def spoiled(model, change) -> None:
+    """Change the weights of pixels, and let every digest fit them: what only an attacker would do."""
+    path = model / "model.safetensors"
+    tensors = load(path.read_bytes())
+    change(tensors)
+    path.write_bytes(save(tensors))
+    digest = sha256_file(path)
+    for name, key in (("model.json", "sha256"), ("detector.json", "files")):
+        meta = read_json(model / name)
+        meta[key] = digest if key == "sha256" else {**meta[key], "model.safetensors": digest}
+        write_json(model / name, meta)
+
+
+def retold(model, name: str, change) -> None:
+    meta = read_json(model / name)
+    change(meta)
+    write_json(model / name, meta)
+
+
+def huge(meta: dict) -> None:
+    meta["settings"]["unet"]["width"] = 10**7
+
+
+def told(name: str, **values: object):
+    """A change of the values of a JSON file."""
+    return lambda model: retold(model, name, lambda meta: meta.update(values))
+
+
+HOSTILE = {
+    "NaN weights": (lambda m: spoiled(m, lambda t: next(iter(t.values())).fill_(float("nan"))), "NaN, infinite"),
+    "a network that no memory holds": (lambda m: retold(m, "model.json", huge), "model.json: does not fit"),
+    "an unknown key": (lambda m: retold(m, "model.json", lambda x: x["settings"]["unet"].update(x=1)), "does not fit"),
+    "no sections": (told("model.json", settings={}), "model.json: does not fit"),
+    "NaN features": (
+        lambda m: retold(m, "detector.json", lambda x: x["features"][0].__setitem__(0, float("nan"))), "no numbers"
+    ),
+    "no features": (told("detector.json", features=[]), "too few images"),
+    "a scale of 0": (told("detector.json", map_scale=[0]), "map_scale"),
+    "scales that are text": (told("detector.json", map_scale="../x"), "damaged"),
+    "a space that is none": (
+        lambda m: retold(m, "detector.json", lambda x: x["settings"]["decision"].update(space="../..")), "space"
+    ),
+    "files that are a list": (told("detector.json", files=[]), "damaged"),
+    "settings that are a list": (told("detector.json", settings=[]), "damaged|object"),
+    "a format that is text": (told("detector.json", format="3"), "format '3'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_model_directory_is_refused_in_one_line(fitted, tmp_path, case):
+    fitted.save(tmp_path / "m")
+    assert Detector.load(tmp_path / "m", "cpu").threshold_ == fitted.threshold_
+    change, message = HOSTILE[case]
+    change(tmp_path / "m")
+    with pytest.raises(UserError, match=message) as caught:
+        Detector.load(tmp_path / "m", "cpu")
+    assert "\n" not in str(caught.value) and str(tmp_path / "m") in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["detector.json", "model.json", "model.safetensors"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(where=st.floats(0, 1), length=st.integers(0, 300), noise=st.binary(min_size=1, max_size=60))
+def test_a_model_directory_that_is_damaged_anywhere_is_refused_or_the_same(
+    fitted, tmp_path, file, where, length, noise
+):
+    fitted.save(tmp_path / "m")
+    path = tmp_path / "m" / file
+    data = path.read_bytes()
+    at = int(where * len(data))
+    path.write_bytes(data[:at] + noise + data[at + length :])
+    try:
+        assert np.isfinite(Detector.load(tmp_path / "m", "cpu").threshold_)
+    except UserError as error:
+        assert "\n" not in str(error)

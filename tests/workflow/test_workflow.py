@@ -1,5 +1,6 @@
 """The workflow in the `smoke` profile, run once per session in a copy of the repository."""
 
+import fcntl
 import json
 import os
 import re
@@ -156,7 +157,8 @@ def test_numbers_are_the_stored_ones_within_tolerance(smoke, name):
     stored = pd.read_csv(REPOSITORY / "tests/expected/smoke" / f"{name}.csv")
     assert list(ours.columns) == list(stored.columns) and len(ours) == len(stored)
     rates = (
-        "radar_table2", "radar_fig8", "radar_classifiers", "radar_conformal", "radar_ablation", "unclean_practice",
+        "radar_table2", "radar_by_grade", "radar_fig8", "radar_classifiers", "radar_conformal", "radar_ablation",
+        "unclean_practice",
         "budget", "denoising_paradox", "protocol_gain", "limit_power", "limit_gain", "limit_maps",
         "terms",
     )  # fmt: skip
@@ -172,6 +174,20 @@ def test_numbers_are_the_stored_ones_within_tolerance(smoke, name):
             np.testing.assert_allclose(ours[column], stored[column], atol=bound, rtol=0.05, err_msg=column)
         else:
             pd.testing.assert_series_equal(ours[column], stored[column])
+
+
+def test_a_run_that_was_killed_leaves_no_lock_to_remove(tmp_path):
+    """But a run beside one that lives is refused."""
+    where, target = copy_repository(tmp_path / "copy"), "results/smoke/prints/images.npz"
+    locks = where / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text(f"{target}\n")
+    with (where / ".snakemake/alive").open("w") as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        refused = snakemake(where, target)
+        assert refused.returncode != 0 and "cannot be locked" in refused.stdout + refused.stderr
+    done = snakemake(where, target)
+    assert done.returncode == 0 and (where / target).is_file(), done.stdout + done.stderr
 
 
 def test_two_runs_are_equal_byte_for_byte(smoke, tmp_path):

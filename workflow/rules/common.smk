@@ -22,6 +22,29 @@ shell.prefix(
 if workflow.scheduling_settings:
     workflow.scheduling_settings.max_jobs_per_timespan = None
 
+
+
+def free_dead_locks():
+    """Snakemake's locks outlive a run that was killed, and would have to be removed by hand. The system frees a lock on
+    an open file with its process: who gets that one runs alone, and what else is locked is of the dead.
+
+    Returns the open file, to be kept as long as this run lasts; None where another runs, or where there are no locks.
+    """
+    try:
+        import fcntl
+
+        place = Path(".snakemake")
+        place.mkdir(exist_ok=True)
+        alive = (place / "alive").open("w")
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return None
+    for lock in place.glob("locks/*"):
+        lock.unlink(missing_ok=True)
+    return alive
+
+
+ALIVE = free_dead_locks()
 PROFILE = config.get("profile", "default")
 OVERRIDES = typed({key: value for key, value in config.items() if key != "profile"})
 PASSED = ("study.methods", "study.plan")  # what a job takes from these it is passed: a new method reruns no other
