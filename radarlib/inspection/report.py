@@ -21,7 +21,7 @@ def report(table: pd.DataFrame, failures: list[str], out: Path) -> None:
     """
     table = table.sort_values("score", ascending=False)
     columns = [key for key in HEADS if key in table]
-    heads = "".join(f"<th><button>{title}</button></th>" for key, title in HEADS.items() if key in columns)
+    heads = "".join(f"<th{' class=n' * (key != 'anomalous')}><button>{HEADS[key]}</button></th>" for key in columns)
     rows = "\n".join(_row(row, columns) for row in table.to_dict("records"))
     bad, n = int(table["anomalous"].sum()), len(table)
     listed = "".join(f"<li>{html.escape(line)}</li>" for line in failures)
