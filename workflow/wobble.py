@@ -2,10 +2,11 @@
 difference.
 
 Of a folder with the exhibits of a profile, by metric, the root mean square of the difference between two seeds of a
-training (`seeds`), of all figures of trained methods. With a second folder, of equal settings and from another kind of
-processor, that between the processors as well (`processors`). `margin` is the larger of both. Left in data/wobble.csv.
+training (`seeds`), of all figures of trained methods. With two further folders, of equal settings and from two kinds of
+processor, that between the processors (`processors`); without them what was known of it stays. `margin` is the larger
+of both. Left in data/wobble.csv.
 
-    python workflow/wobble.py figures/default [~/elsewhere/figures/default]
+    python workflow/wobble.py figures/default [~/one/figures/default ~/another/figures/default]
 """
 
 import sys
@@ -65,12 +66,14 @@ def _rms(metric: pd.Series, apart: pd.Series) -> pd.Series:
 
 
 if __name__ == "__main__":
-    one, *others = (figures(Path(folder)) for folder in sys.argv[1:3])
-    table = pd.DataFrame({"seeds": between_seeds(one)}).reindex(METRICS).assign(processors=np.nan)
-    if others:
-        table["processors"] = between_processors(one, others[0])
-        if not (table["processors"] > 0).any():
-            sys.exit("nothing moved between the two folders: they are of one kind of processor, or copies")
+    folder, *others = (figures(Path(folder)) for folder in sys.argv[1:4])
+    if len(others) == 1:
+        sys.exit("two folders are needed to compare processors")
+    known = pd.read_csv(ROOT / "data/wobble.csv").set_index("metric")["processors"]
+    table = pd.DataFrame({"seeds": between_seeds(folder)}).reindex(METRICS)
+    table["processors"] = between_processors(*others) if others else known
+    if others and not (table["processors"] > 0).any():
+        sys.exit("nothing moved between the two folders: they are of one kind of processor, or copies")
     table["margin"] = table.max(axis=1)
     write_csv(ROOT / "data/wobble.csv", table.rename_axis("metric").reset_index(), 4)
     print(table.round(4))
