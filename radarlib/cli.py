@@ -59,11 +59,10 @@ def _fit(args: argparse.Namespace) -> int:
 def _told(detector: Detector) -> str:
     """What a fitted detector promises, in a sentence."""
     from radarlib import conformal
-    from radarlib.inspection.detector import RATE
 
     options, n = detector.settings_["decision"], len(detector.features_)
     if options["rule"] == "distance":
-        asked, kept = options["false_alarm_rate"] or RATE, detector.promise
+        asked, kept = detector.asked, detector.promise
         flagged = int((detector.calibration_scores_ > detector.threshold_).sum())
         text = f"{flagged} of {n} normal images are flagged by a decision that was fitted without them; "
         if kept > asked:

@@ -14,7 +14,7 @@ import pandas as pd
 from radarlib import textures
 from radarlib.errors import UserError
 from radarlib.files import write_csv, write_npz
-from radarlib.images import content_hash, distinct, read_image, read_mask, resize, resize_mask, shows_defect
+from radarlib.images import content_hash, distinct, marked, read_image, read_mask, resize, resize_mask
 from radarlib.layout import GOOD, HELD_OUT, Entry, held_out, listing
 from radarlib.runtime import progress
 
@@ -53,9 +53,9 @@ class ImageSet:
             images[i] = textures.artificial_defect(images[i], rng)[0]
         return ImageSet(images, self.index, self.masks)
 
-    def first_normal(self) -> int:
-        """Position of the first normal test image."""
-        return int(np.flatnonzero((self.index["split"] == "test") & (self.index["defect"] == GOOD))[0])
+    def normal_test(self) -> list[int]:
+        """Positions of the normal test images."""
+        return list(np.flatnonzero((self.index["split"] == "test") & (self.index["defect"] == GOOD)))
 
     def save(self, path: Path) -> None:
         """One file without pickles: pixels laid end to end, shapes, and the index beside it as CSV."""
@@ -116,7 +116,7 @@ def _known(entries: Iterable[Entry]) -> Iterator[Entry]:
     """
     for entry in entries:
         if entry.defect is None:
-            bad = entry.mask is not None and shows_defect(entry.mask)
+            bad = entry.mask is not None and bool(marked(entry.mask).any())
             entry = replace(entry, defect="defect" if bad else GOOD, split="test" if bad else entry.split)
         yield entry
 
@@ -125,11 +125,12 @@ def read_set(root: Path, name: str, options: dict, smallest: int) -> ImageSet:
     """Read `root/name`, laid out in any way that `layout` knows; `options` is a configuration's `data` section.
 
     Says on stderr which layout it found, and how many defective images have no mask. Where there is no normal image to
-    test, some of those to train on are held out for it. Raises UserError for a missing or
-    empty folder, an unreadable or too small image, a mask of another size than its image, and an image that stands in
-    train and in test. A defective image without a mask is kept. Of training images that are copies of each other, as
-    real sets have, one is kept: with a few copies of an unusual image a classifier takes what lies beyond it for usual,
-    and an image held out from a network would have been seen by it.
+    test, some of those to train on are held out for it. A defective image without a mask is kept. Of training images
+    that are copies of each other, as real sets have, one is kept: with a few copies of an unusual image a classifier
+    takes what lies beyond it for usual, and an image held out from a network would have been seen by it.
+
+    Raises UserError for a missing or empty folder, an unreadable or too small image, a mask of another size than its
+    image, and an image that stands in train and in test.
     """
     found = listing(root, name)
     folder, size, entries, layout = found.folder, options["image_size"], list(_known(found.entries)), found.layout

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from radarlib.errors import UserError
-from radarlib.layout import SUFFIXES, images_in
+from radarlib.layout import SUFFIXES, files_in, images_in
 
 FOREIGN = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw", ".jp2", ".jxl", ".psd", ".pgm")
 """Endings of images that are not read here: a folder of them is told so, not passed over in silence."""
@@ -161,18 +161,8 @@ def _gray(values: np.ndarray) -> np.ndarray:
 
 
 def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None = None) -> np.ndarray:
-    """Read a defect mask that must have its image's size.
-
-    Any value above 0 is a defect, in a palette any colour but black; where a lossy format blurs edges, what is above
-    half of the highest value. A mask of one colour with an alpha channel is where that is above half.
-    """
-    pixels = _pixels(path)
-    values = pixels.values.max(axis=-1)
-    top = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1.0
-    if pixels.alpha is not None and values.min() == values.max() and pixels.alpha.min() < pixels.alpha.max():
-        mask = pixels.alpha > top / 2
-    else:
-        mask = values > (max(values.max() / 2, top / 16) if pixels.lossy else 0)
+    """`marked` pixels of a defect mask that must have its image's size."""
+    mask = marked(path)
     if mask.shape != shape:
         raise UserError(
             f"{path}: the mask is {mask.shape[1]}×{mask.shape[0]} px and its image {image.name} is"
@@ -181,15 +171,18 @@ def read_mask(path: Path, image: Path, shape: tuple[int, int], size: int | None 
     return mask if size is None else resize_mask(mask, size)
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """Height and width of an image in px, upright. Raises UserError where it is unreadable."""
-    height, width = _pixels(path).values.shape[:2]
-    return height, width
+def marked(path: Path) -> np.ndarray:
+    """What a mask marks, (H, W) bool. Raises UserError where it is unreadable.
 
-
-def shows_defect(mask: Path) -> bool:
-    """Whether a mask marks anything."""
-    return bool(read_mask(mask, mask, size_of(mask)).any())
+    Any value above 0 is marked, in a palette any colour but black; where a lossy format blurs edges, what is above half
+    of the highest value. In a mask of one colour with an alpha channel it is what is above half there.
+    """
+    pixels = _pixels(path)
+    values = pixels.values.max(axis=-1)
+    top = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1.0
+    if pixels.alpha is not None and values.min() == values.max() and pixels.alpha.min() < pixels.alpha.max():
+        return pixels.alpha > top / 2
+    return values > (max(values.max() / 2, top / 16) if pixels.lossy else 0)
 
 
 def from_array(pixels: np.ndarray) -> np.ndarray:
@@ -232,7 +225,7 @@ def list_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     files = images_in(folder)
-    foreign = Counter(p.suffix.lower() for p in folder.rglob("*") if p.suffix.lower() in FOREIGN)
+    foreign = Counter(p.suffix.lower() for p in files_in(folder, FOREIGN))
     unread = ", ".join(f"{n} {suffix}" for suffix, n in foreign.items())
     if not files:
         hint = f"; {unread} files are not read: save them as PNG, TIFF or JPEG" if foreign else ""

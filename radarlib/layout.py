@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +72,14 @@ def listing(root: Path, name: str) -> Listing:
     )
 
 
+def files_in(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
+    """Files of a folder with one of these endings, subfolders included, hidden ones left out."""
+    return (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
+
+
 def images_in(folder: Path) -> list[Path]:
     """Image files of a folder, sorted, subfolders included."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted(files_in(folder, SUFFIXES))
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -160,9 +165,10 @@ def _plain(folder: Path) -> Read:
     classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN]
     normal = [p for p in classes if p.name.lower() in NORMAL]
     drawn = [p for p in _subfolders(folder) if p.name.lower() in DRAWN]
+    every = [_Masks(place) for place in drawn]
     found = held_out([image for part in normal for image in images_in(part)])
     for part in (p for p in classes if p not in normal):
-        tables = [_Masks(place / part.name) for place in drawn] + [_Masks(place) for place in drawn]
+        tables = [*(_Masks(place / part.name) for place in drawn), *every]
         for image in images_in(part):
             found.append(Entry(image, "test", part.name, next(filter(None, (t.of(image) for t in tables)), None)))
     return f"plain folders, every {HELD_OUT}th of the good images, the last by name, for the test", found
@@ -208,7 +214,7 @@ def _is_plain(folder: Path) -> bool:
         return False
     classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN]
     kinds = [p.name.lower() in NORMAL for p in classes]
-    return any(kinds) and not all(kinds) and all(any(images_in(p)) for p in classes)
+    return any(kinds) and not all(kinds) and all(any(files_in(p, SUFFIXES)) for p in classes)
 
 
 LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Read]], ...] = (

@@ -165,21 +165,25 @@ class Evidence:
     def __init__(self, folder: Path, paper: Path, at: int | None = None):
         self.folder, self.paper_folder, self.used, self.at = folder, paper, set[Path](), at
 
+    def other(self, folder: Path, at: int | None = None) -> Evidence:
+        """The exhibits of another folder, or of this one at another time; what is read of them is remembered here."""
+        found = Evidence(folder, self.paper_folder, at)
+        found.used = self.used
+        return found
+
     def halved(self, exhibit: str) -> Evidence | None:
         """The exhibits after half of the training, where that run has left this one and on the same terms: the same
         images, and settings that differ in the steps alone.
         """
-        half = Evidence(self.folder.with_name(self.folder.name + HALF), self.paper_folder)
+        half = self.other(self.folder.with_name(self.folder.name + HALF))
         files = [each.folder / f"{exhibit}.provenance.json" for each in (self, half)]
         if not exhibit or not all(file.is_file() for file in files):
             return None
-        half.used = self.used
         return half if _terms(files[0]) == _terms(files[1]) else None
 
     def longer(self, exhibit: str) -> Evidence | None:
         """The exhibits of the run that follows trainings for hours, where it has left this one."""
-        long = Evidence(self.folder.with_name(LONG), self.paper_folder)
-        long.used = self.used
+        long = self.other(self.folder.with_name(LONG))
         return long if (long.folder / f"{exhibit}.csv").is_file() else None
 
     def _read(self, file: Path) -> Path:
@@ -243,10 +247,7 @@ class Evidence:
     @cached_property
     def earlier(self) -> dict[int, Evidence]:
         """The same at each milestone but the last, by its steps."""
-        found = {step: Evidence(self.folder, self.paper_folder, step) for step in self.milestones[:-1]}
-        for evidence in found.values():
-            evidence.used = self.used
-        return found
+        return {step: self.other(self.folder, step) for step in self.milestones[:-1]}
 
     @cached_property
     def _changes(self) -> pd.Series:

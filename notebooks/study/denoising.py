@@ -17,6 +17,11 @@ from radarlib.patches import PatchSampler
 PIXELS = 200_000  # on which an error is measured: some 250 patches of RADAR's side
 
 
+def asked(settings: dict) -> set[int]:
+    """Time steps at which the methods ask their networks first."""
+    return {settings["radar"]["t"], settings["reconstruction"]["t_start"], settings["diffusionad"]["t_small"]}
+
+
 def compared(
     denoiser: Denoiser, closed: ClosedForm | None, x_0: Tensor, eps: Tensor, t: int, counts: Tensor
 ) -> dict[str, float]:

@@ -46,8 +46,7 @@ def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
     """
     evidence, real, rows = Evidence(folder, paper), None, []
     if beside := real_beside(folder):
-        real = Evidence(beside, paper)
-        real.used = evidence.used
+        real = evidence.other(beside)
     for source, claims in CLAIMS.items():
         for claim in claims:
             found, before = _asked(claim, evidence)

@@ -4,6 +4,7 @@ ones.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ FEWEST = 8  # images to learn from
 RATE = 0.05  # of false alarms, where none is asked for
 PARTS = 10  # of the normal images, each of which is judged by a decision that was fitted without it
 ROI = "roi.png"  # in a model directory
+DARK = 2 / 16 - 1  # the highest value of images with a sixteenth of their files' range
 
 
 @dataclass
@@ -70,8 +72,7 @@ class Detector(OutlierMixin, BaseEstimator):
         overlays show what exceeds it.
     calibration_ : (m, 2 per space) of held-out normal images that neither a network nor a forest has seen, or none.
     decision_ : of the features. threshold_ : an image is anomalous if its score is above it.
-    calibration_scores_ : of the images that p-values are told from, or none. brightest_ : the highest value of an image
-        that it was fitted on.
+    calibration_scores_ : of the images that p-values are told from, or none.
 
     Examples
     --------
@@ -100,7 +101,6 @@ class Detector(OutlierMixin, BaseEstimator):
             raise UserError(
                 f"{where}{len(images)} different images are too few to learn what is normal; give at least {FEWEST}"
             )
-        self.brightest_ = max(float(image.max()) for image in images)
         if out is not None:
             return self._learn(images, out)
         with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +113,14 @@ class Detector(OutlierMixin, BaseEstimator):
             )
         size = self.settings_["data"]["image_size"]
         files = progress(list_images(good), desc="reading", unit="image")
-        return [looked_at(read_image(path, size, self.smallest), self.roi, str(path)) for path in files]
+        images = [looked_at(read_image(path, size, self.smallest), self.roi, str(path)) for path in files]
+        if max(float(image.max()) for image in images) <= DARK:
+            print(
+                f"{good}: no pixel is brighter than a sixteenth of the files' range (12 bits saved in 16?); rescaled"
+                " images, new ones alike, would show RADAR more",
+                file=sys.stderr,
+            )
+        return images
 
     def _arrays(self, images: Iterable[np.ndarray]) -> list[np.ndarray]:
         return [looked_at(from_array(image), self.roi, f"image {k}") for k, image in enumerate(images)]
@@ -160,9 +167,14 @@ class Detector(OutlierMixin, BaseEstimator):
         return [m for m, _ in found], np.array([features[c] for _, features in found for c in COLUMNS])
 
     @property
+    def asked(self) -> float:
+        """The share of new normal images that `distance` is asked to flag."""
+        return self.settings_["decision"]["false_alarm_rate"] or RATE
+
+    @property
     def promise(self) -> float:
         """The share of new normal images that `distance` flags, about: as asked, or as so many images can tell."""
-        return conformal.promised(len(self.features_), self.settings_["decision"]["false_alarm_rate"] or RATE)
+        return conformal.promised(len(self.features_), self.asked)
 
     @property
     def smallest(self) -> int:
@@ -174,10 +186,10 @@ class Detector(OutlierMixin, BaseEstimator):
         """Of the map that `detect` gives."""
         return 1.0 if len(self.spaces_) > 1 else self.map_scales_[0]
 
-    def detect(self, image: np.ndarray) -> Detection:
-        """Judge one image, as `from_array` takes it, each side at least `smallest`."""
+    def detect(self, image: np.ndarray, name: str = "the image") -> Detection:
+        """Judge one image, as `from_array` takes it, each side at least `smallest`. name : by which errors call it."""
         check_is_fitted(self)
-        image = looked_at(from_array(image), self.roi, "the image")
+        image = looked_at(from_array(image), self.roi, name)
         if min(image.shape) < self.smallest:
             raise ValueError(f"an image of {image.shape} is smaller than the {self.smallest}-px patch")
         maps, features = self._scored(image)

@@ -27,7 +27,6 @@ from radarlib.textures import PRINT_DEFECTS, print_image
 
 FLUSH_SECONDS = 2.0  # what a killed detection loses at most
 POLL_SECONDS = 1.0  # between two looks at a folder that is watched; a file that has not changed meanwhile is whole
-DARK = 2 / 16 - 1  # the highest value of images with a sixteenth of their files' range
 
 
 def fit(
@@ -44,12 +43,6 @@ def fit(
     if (out / "detector.json").is_file():
         print(f"{out}: holds a fitted model, which this one will replace", file=sys.stderr)
     detector.fit(good, out=out)
-    if detector.brightest_ <= DARK:
-        print(
-            f"{good}: no pixel is brighter than a sixteenth of the files' range (12 bits saved in 16?); rescaled"
-            " images, new ones alike, would show RADAR more",
-            file=sys.stderr,
-        )
     detector.save(out)
     return detector
 
@@ -132,10 +125,7 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
     content = content_hash(image)
     if results.known(name, content):
         return results.done[name]
-    try:
-        found = detector.detect(image)
-    except UserError as error:  # of the region to look at
-        raise UserError(str(error).replace("the image", str(path), 1)) from None
+    found = detector.detect(image, str(path))
     pictures = found.anomaly_map, overlay(image, found.anomaly_map, detector.map_scale)
     for file, pixels in zip(results.files(name), pictures, strict=True):
         write_bytes(file, cv2.imencode(file.suffix, pixels)[1].tobytes())

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from radarlib.errors import UserError
-from radarlib.images import read_mask, resize_mask, size_of
+from radarlib.images import marked, resize_mask
 
 
 def read_roi(path: Path, size: int | None = None) -> np.ndarray:
@@ -21,7 +21,7 @@ def read_roi(path: Path, size: int | None = None) -> np.ndarray:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; it says which part of the images is looked at")
-    roi = _polygons(path) if path.suffix.lower() == ".json" else read_mask(path, path, size_of(path))
+    roi = _polygons(path) if path.suffix.lower() == ".json" else marked(path)
     if not roi.any():
         raise UserError(f"{path}: marks no pixel to look at")
     return roi if size is None else resize_mask(roi, size)

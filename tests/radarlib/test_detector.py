@@ -95,11 +95,11 @@ def test_a_killed_detection_goes_on(folders, tmp_path, monkeypatch):
     model, seen = Detector.load(folders / "model"), []
     original = Detector.detect
 
-    def dies(self, image):
+    def dies(self, *arguments):
         if len(seen) == 2:
             raise KeyboardInterrupt
         seen.append(1)
-        return original(self, image)
+        return original(self, *arguments)
 
     monkeypatch.setattr(Detector, "detect", dies)
     with pytest.raises(KeyboardInterrupt):

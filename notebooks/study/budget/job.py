@@ -27,7 +27,7 @@ from radarlib.sources import OWN, source_files
 from radarlib.textures import artificial_defect
 from radarlib.train import CHECKPOINT_SECONDS, Trainer
 from study.budget.plan import JOB, KEYS, Variant, scored, variants
-from study.denoising import compared
+from study.denoising import asked, compared
 from study.methods import METHODS, model_settings
 
 HELD = 0.2  # share of the training images that no network of this chapter is trained on
@@ -122,12 +122,6 @@ def drawn_patches(
     return {"normal": (x_0, torch.ones_like(x_0, dtype=torch.bool)), "defect": (both[:, :1], both[:, 1:] > 0)}
 
 
-def asked(settings: dict) -> list[int]:
-    """Time steps at which errors are measured: those of the settings, and those at which the methods ask."""
-    of_methods = {settings["radar"]["t"], settings["reconstruction"]["t_start"], settings["diffusionad"]["t_small"]}
-    return sorted(of_methods | set(settings["budget"]["times"]))
-
-
 def measure(
     denoiser: Denoiser,
     closed: ClosedForm,
@@ -144,7 +138,7 @@ def measure(
     patches = {} if variant.whole else patches  # a network of whole images has no answer to patches
     for where, (x_0, counts) in patches.items():
         eps = denoiser.noise(tuple(x_0.shape), torch.Generator().manual_seed(seed))
-        for t in (t for t in asked(settings) if t <= variant.t_max):
+        for t in (t for t in sorted(asked(settings) | set(settings["budget"]["times"])) if t <= variant.t_max):
             found = compared(denoiser, closed if gaussian else None, x_0, eps, t, counts)
             errors.append({"t": t, "where": where, **found})
     chosen = scored(variant, settings)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from radarlib import feature_step
-from radarlib.datasets import GOOD, ImageSet, drawn, resized
+from radarlib.datasets import ImageSet, drawn, resized
 from radarlib.denoiser import Denoiser
 from radarlib.files import write_csv, write_json, write_npz
 from radarlib.map_features import smoothed
@@ -126,7 +126,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     and the trained autoencoder and diffusion.
     """
     options = settings["d3ad"]
-    good = [i for i in data.where("test") if data.index["defect"][i] == GOOD]
+    good = data.normal_test()
     data = resized(data.blind(), options["image_size"])
     normal, test = data.train_images, data.where("test")
     images = [data.images[i] for i in test]

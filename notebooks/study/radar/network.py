@@ -28,7 +28,7 @@ LAYER_LABELS = {
 
 def normal_patch(data: ImageSet, patch: int) -> torch.Tensor:
     """The central patch of the first normal test image, (1, 1, patch, patch)."""
-    return central_patch(data.images[data.first_normal()], patch)
+    return central_patch(data.images[data.normal_test()[0]], patch)
 
 
 def chain_states(

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from radarlib.config import merge
-from radarlib.datasets import GOOD, ImageSet, drawn
+from radarlib.datasets import ImageSet, drawn
 from radarlib.denoiser import Denoiser
 from radarlib.files import write_csv
 from radarlib.images import resize
 from radarlib.methods import closed_form, reconstruct
 from radarlib.runtime import progress
 from radarlib.train import train
-from study.denoising import network_errors
+from study.denoising import asked, network_errors
 from study.methods import METHODS, WHOLE
 from study.terms.plan import ASKED, BOTH, CHAINS, ONE
 
@@ -40,8 +40,8 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     start = settings["reconstruction"]["t_start"]
     every = merge(settings, {"reconstruction": {"reverse_steps": start}})
     test = drawn(np.array(data.where("test")), settings["terms"]["images"], settings["data"]["seed"])
-    asked, rows = [(method, i) for method in CHAINS for i in test], []
-    for method, i in progress(asked, desc=f"{label}: all {start} reverse steps", unit="image"):
+    chains, rows = [(method, i) for method in CHAINS for i in test], []
+    for method, i in progress(chains, desc=f"{label}: all {start} reverse steps", unit="image"):
         denoiser, image = models[CHAINS[method]], data.images[i]
         ways = {"short": (settings, seed), "again": (settings, seed + OTHER), "full": (every, seed)}
         if every == settings:  # no chain is cut short
@@ -56,14 +56,12 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
 
 def told(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int) -> list[dict]:
     """Errors of the study's networks on normal test images, at the t at which methods ask them."""
-    normal = [data.images[i] for i in data.where("test") if data.index["defect"][i] == GOOD]
-    closed = closed_form.fit(data.train_images, settings, seed)
-    times = settings["radar"]["t"], settings["diffusionad"]["t_small"], settings["reconstruction"]["t_start"]
+    normal, closed = [data.images[i] for i in data.normal_test()], closed_form.fit(data.train_images, settings, seed)
     rows = []
     for name, denoiser in models.items():
         held = [resize(image, denoiser.patch) for image in normal] if name in WHOLE else normal
         same = name not in WHOLE and denoiser.settings["noise"]["kind"] == "gaussian"
-        rows += network_errors(name, denoiser, held, times, seed, closed if same else None)
+        rows += network_errors(name, denoiser, held, asked(settings), seed, closed if same else None)
     return rows
 
 
@@ -81,9 +79,9 @@ def by_pattern(
     train_on = [data.images[i] for i in own if data.index["split"][i] == "train"]
     device = settings["compute"]["device"]
     one = train(train_on, settings, seed, out / "one_angle", device, f"{label}: one angle")
-    asked = [(m, key, i) for m in ASKED for key in (ONE, BOTH) for i in own]
+    questions = [(m, key, i) for m in ASKED for key in (ONE, BOTH) for i in own]
     rows, networks = [], {ONE: one, BOTH: both}
-    for method, key, i in progress(asked, desc=f"{label}: one angle, and both", unit="image"):
+    for method, key, i in progress(questions, desc=f"{label}: one angle, and both", unit="image"):
         features = METHODS[method].load()(data.images[i], networks[key], settings, seed)[1]
         index = data.index.iloc[i]
         rows.append({"method": method, "network": key, "image": index["image"], "kind": index["split"], **features})

@@ -30,7 +30,7 @@ from radarlib.methods import closed_form, patchcore, reconstruct
 from radarlib.patches import PatchSampler, corrupt
 from radarlib.runtime import progress
 from radarlib.train import train
-from study.denoising import network_errors
+from study.denoising import asked, network_errors
 from study.kept import laid_flat
 from study.methods import METHODS
 from study.unclean.deal import Roles, UnsuitedError, deal, pixel_images
@@ -183,7 +183,6 @@ def _meet(data: ImageSet, settings: dict, seed: int, out: Path, label: str, only
     rows: list[dict] = []
     dropped, errors = pd.DataFrame(), list[dict]()
     held, closed = [images[i] for i in dealt.good], closed_form.fit([images[i] for i in dealt.normals], settings, seed)
-    times = settings["radar"]["t"], settings["diffusionad"]["t_small"], settings["reconstruction"]["t_start"]
     start = Denoiser.untrained(Training().settings(settings), seed, device)
     for image in (images[i] for i in shown):
         for name, values in control_maps(image, start, start.settings, seed).items():
@@ -194,7 +193,7 @@ def _meet(data: ImageSet, settings: dict, seed: int, out: Path, label: str, only
             seen = [images[i] for i in dealt.training(training.share if defects else 0)]
             denoiser = train(seen, own, seed, out / "models" / training.name, device, f"{label}: {training.name}")
             same = closed if training.noise == "gaussian" else None
-            errors += network_errors(training.name, denoiser, held, times, seed, same)
+            errors += network_errors(training.name, denoiser, held, asked(settings), seed, same)
             if training == Training("lts", share=MAIN):
                 dropped = trimmed(seen, denoiser, seed)
             for each in group:
