@@ -174,6 +174,7 @@ class Follower:
         self.trainer = self._begin()
         rest = {key: section for key, section in settings.items() if key not in SECTIONS}
         rest["budget"] = {key: value for key, value in rest["budget"].items() if key != "steps"}
+        rest["data"] = {"seed": rest["data"]["seed"]}  # of the images themselves; a further set changes none of them
         shown = [kind + name + content_hash(image) for kind, each in judged.items() for name, image in each]
         self.identity = sha256_bytes("".join([self.trainer.identity, settings_key(rest), _code(), *shown]).encode())
 
