@@ -30,10 +30,12 @@ class EfficientNetLite0(nn.Module):
     """The last block at a sixteenth (112 channels) and the last but one at a thirty-second of the side (192 channels).
 
     Takes intensities in [-1, 1]. Held-out normal images chose the blocks: with artificial defects on them, earlier ones
-    told those apart less well.
+    told those apart less well. Where in an image a defect is, they show better: `finer` ones lie at a quarter (24
+    channels) and an eighth (40).
     """
 
-    blocks, channels, factor = (10, 14), (112, 192), 16
+    blocks, finer, channels, factor = (10, 14), (2, 4), (112, 192), 16
+    level_channels = (24, 40, 112)
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,12 +45,12 @@ class EfficientNetLite0(nn.Module):
         self.stem, self.norm, self.act = net._conv_stem, net._bn0, net._swish
         self.layers = nn.ModuleList(net._blocks[: self.blocks[-1] + 1])
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, finer: bool = False) -> list[Tensor]:
         x = self.act(self.norm(self.stem(x)))
         maps = []
         for k, block in enumerate(self.layers):
             x = block(x)
-            if k in self.blocks:
+            if k in self.blocks or (finer and k in self.finer):
                 maps.append(x)
         return maps
 
@@ -95,9 +97,10 @@ class ResNet34(nn.Module):
 
 
 class ResNet34Features(nn.Module):
-    """Layers 2 (128 channels at an eighth of the side) and 3 (256 at a sixteenth), as in D3AD §7.1."""
+    """Layers 2 (128 channels at an eighth of the side) and 3 (256 at a sixteenth), as in D3AD §7.1. Finer: layer 1."""
 
     channels, factor = (128, 256), 8
+    level_channels = (64, 128, 256)
     mean: Tensor
     sd: Tensor
 
@@ -117,8 +120,8 @@ class ResNet34Features(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
         self.register_buffer("sd", torch.tensor(SD).view(1, 3, 1, 1))
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return self.net(((x + 1) / 2 - self.mean) / self.sd)[1:]
+    def forward(self, x: Tensor, finer: bool = False) -> list[Tensor]:
+        return self.net(((x + 1) / 2 - self.mean) / self.sd)[0 if finer else 1 :]
 
 
 class Extractor:
@@ -131,18 +134,34 @@ class Extractor:
         self.net = (ResNet34Features(options["weights"]) if resnet else EfficientNetLite0()).to(self.device).eval()
         self.grid = self.side // self.net.factor  # locations per side that features are given on
 
-    def maps(self, x: Tensor) -> list[Tensor]:
-        """(N, 1, H, W) in [-1, 1] of any size → feature maps (N, C_j, H_j, W_j) of the two blocks; differentiable."""
+    def maps(self, x: Tensor, finer: bool = False) -> list[Tensor]:
+        """(N, 1, H, W) in [-1, 1] of any size → feature maps (N, C_j, H_j, W_j) of the two blocks; differentiable.
+
+        finer : those of finer blocks, before them.
+        """
         x = F.interpolate(x.to(self.device), (self.side, self.side), mode="bilinear", antialias=True)
-        return self.net(x.expand(-1, 3, self.side, self.side))
+        return self.net(x.expand(-1, 3, self.side, self.side), finer)
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:
         """(H, W) float32 in [-1, 1] of any size → (grid², C) features, each the mean of its 3 × 3 neighbourhood."""
-        parts = []
-        for found in self.maps(torch.from_numpy(image)[None, None]):
-            mean = F.avg_pool2d(found, 3, stride=1, padding=1, count_include_pad=False)
-            parts.append(F.interpolate(mean, (self.grid, self.grid), mode="bilinear"))
+        return self._embedded(self._means(image))
+
+    @torch.inference_mode()
+    def levels(self, image: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """What `embed` gives, and means of the same kind, (H_j, W_j, C_j), of every block at a sixteenth of the side or
+        finer; their C_j are `net.level_channels`.
+        """
+        means = self._means(image, finer=True)
+        fine = [m[0].permute(1, 2, 0).cpu().numpy() for m in means if m.shape[-1] * 16 >= self.side]
+        return self._embedded(means[-len(self.net.channels) :]), fine
+
+    def _means(self, image: np.ndarray, finer: bool = False) -> list[Tensor]:
+        found = self.maps(torch.from_numpy(image)[None, None], finer)
+        return [F.avg_pool2d(m, 3, stride=1, padding=1, count_include_pad=False) for m in found]
+
+    def _embedded(self, means: Sequence[Tensor]) -> np.ndarray:
+        parts = [F.interpolate(mean, (self.grid, self.grid), mode="bilinear") for mean in means]
         return torch.cat(parts, 1)[0].flatten(1).T.cpu().numpy()
 
     def copied(self) -> Extractor:

@@ -28,6 +28,7 @@ from radarlib.map_features import highest
 from radarlib.runtime import progress
 
 FOLDS = 2  # parts of the normal images, each of which one network does without
+FLOOR = 1e-3  # of a component's variance
 
 
 @dataclass
@@ -42,10 +43,15 @@ class Whitening:
     matrix: np.ndarray
 
     @classmethod
-    def fit(cls, features: np.ndarray, floor: float = 1e-3) -> Whitening:
-        """features : (n, C). floor : of a component's variance, as a share of the largest."""
+    def fit(cls, features: np.ndarray, floor: float = FLOOR) -> Whitening:
+        """features : (n, C)."""
         mean = features.mean(0)
-        values, vectors = np.linalg.eigh(np.cov(features - mean, rowvar=False))
+        return cls.of(mean, np.cov(features - mean, rowvar=False), floor)
+
+    @classmethod
+    def of(cls, mean: np.ndarray, covariance: np.ndarray, floor: float = FLOOR) -> Whitening:
+        """floor : of a component's variance, as a share of the largest. covariance : (C, C)."""
+        values, vectors = np.linalg.eigh(covariance)
         scale = np.sqrt(np.maximum(values, floor * values.max()))
         return cls(mean, (vectors / scale @ vectors.T).astype(np.float32))
 
@@ -142,16 +148,22 @@ def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
 
 
 def score(
-    image: np.ndarray, model: CrossFitted, settings: dict, seed: int, roi: np.ndarray | None = None
+    image: np.ndarray,
+    model: CrossFitted,
+    settings: dict,
+    seed: int,
+    roi: np.ndarray | None = None,
+    features: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, float]]:
     """The map of an image, at its size, and two features as RADAR's: the root mean square of all locations, the mean of
     the highest.
 
     A training image is judged by the network that has not seen it, a new one by the mean of all networks' maps. roi :
-    (H, W) bool, the part that is looked at; locations that show none of it do not count.
+    (H, W) bool, the part that is looked at; locations that show none of it do not count. features : of the image, where
+    they are at hand.
     """
     own = model.unseen.get(content_hash(image))
-    features = model.extractor.embed(image)
+    features = model.extractor.embed(image) if features is None else features
     found = np.mean([predict(features, step)[0] for step in ([own] if own else model.steps)], axis=0)
     height, width = image.shape
     side = model.extractor.grid

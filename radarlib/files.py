@@ -60,9 +60,10 @@ def read_versioned(path: Path, version: int, oldest: int | None = None) -> dict:
     """
     value, readable = read_json(path), range(oldest or version, version + 1)
     if value.get("format") not in readable:
+        known = str(version) if len(readable) == 1 else f"{readable[0]} to {version}"
         raise UserError(
-            f"{path}: format {value.get('format')!r}, this radarlib reads format {' or '.join(map(str, readable))}; "
-            "fit the model again, or use the radarlib that wrote it"
+            f"{path}: format {value.get('format')!r}, this radarlib reads format {known}; fit the model again, or use"
+            " the radarlib that wrote it"
         )
     return value
 

@@ -19,17 +19,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from radarlib import conformal
 from radarlib.config import resolve
-from radarlib.datasets import classifier_images
+from radarlib.datasets import classifier_images, drawn
 from radarlib.errors import UserError
 from radarlib.files import read_versioned, sha256_file, write_bytes, write_json
 from radarlib.images import distinct, from_array, list_images, read_image
+from radarlib.inspection.regions import Region, regions
 from radarlib.inspection.roi import looked_at, read_roi
 from radarlib.inspection.spaces import COLUMNS, SPACES
 from radarlib.oneclass import Distance, OneClass, cross_scores
 from radarlib.runtime import progress
 
-FORMAT = 3  # of detector.json
+FORMAT = 4  # of detector.json
 FORESTS = 2  # the last format whose models were all decided by a forest
+UNCALIBRATED = 3  # the last format whose maps have no threshold
+SCALED = 24  # images that the layers of a map are scaled by
 FEWEST = 8  # images to learn from
 RATE = 0.05  # of false alarms, where none is asked for
 PARTS = 10  # of the normal images, each of which is judged by a decision that was fitted without it
@@ -39,8 +42,11 @@ DARK = 2 / 16 - 1  # the highest value of images with a sixteenth of their files
 
 @dataclass
 class Detection:
-    """What the detector says of one image: the map (H, W) float32 (S, in pixels), the score (higher = more anomalous),
-    the decision, and, from a calibrated detector, the conformal p-value.
+    """What the detector says of one image: the map (H, W) float32, the score (higher = more anomalous), the decision,
+    from a calibrated detector the conformal p-value, and the regions.
+
+    Of the map, 1 is what as many normal images reach anywhere as may be flagged. (A model of before format 4 gives S,
+    or the mean of its spaces' maps, and no regions.)
     """
 
     anomaly_map: np.ndarray
@@ -48,6 +54,7 @@ class Detection:
     threshold: float
     anomalous: bool
     p_value: float | None = None
+    regions: list[Region] | None = None
 
 
 class Detector(OutlierMixin, BaseEstimator):
@@ -68,8 +75,9 @@ class Detector(OutlierMixin, BaseEstimator):
     ----------
     spaces_ : fitted on the images, as `decision.space` of the settings says.
     features_ : (n, 2 per space) of the training images that the decision was fitted on.
-    map_scales_ : of each space, the median over those images and the held-out ones of the 99.9 % quantile of the map;
-        overlays show what exceeds it.
+    map_scales_ : of each layer of the map, the median over some of those images of its 99.9 % quantile.
+    peaks_ : (n,) the highest value of the map of each image, the held-out ones too; None in models of before format 4.
+    map_threshold_ : of the map, from the peaks.
     calibration_ : (m, 2 per space) of held-out normal images that neither a network nor a forest has seen, or none.
     decision_ : of the features. threshold_ : an image is anomalous if its score is above it.
     calibration_scores_ : of the images that p-values are told from, or none.
@@ -135,18 +143,27 @@ class Detector(OutlierMixin, BaseEstimator):
         self.spaces_ = [kind.fit(normal, settings, seed, out, self.device) for kind in SPACES[options["space"]]]
         every = pd.DataFrame({"split": ["train"] * len(known)})
         chosen = known[classifier_images(every, settings["data"]["max_classifier"], seed)]
-        rows, quantiles = [], []
-        for i in progress([*chosen, *held_out], desc="learning what is normal", unit="image"):
-            maps, features = self._scored(images[i])
-            rows.append(features)
-            quantiles.append([np.quantile(m, 0.999) for m in maps])
-        self.features_, self.calibration_ = np.split(np.array(rows), [len(chosen)])
+        some = drawn(chosen, SCALED, seed)
+        quantiles = [
+            [np.quantile(layer, 0.999) for layer in self._scored(images[i])[0]]
+            for i in progress(some, desc="scaling maps", unit="image")
+        ]
         self.map_scales_ = [max(scale, 1e-12) for scale in np.median(quantiles, axis=0).tolist()]
+        rows, peaks = [], []
+        for i in progress([*chosen, *held_out], desc="learning what is normal", unit="image"):
+            layers, features = self._scored(images[i])
+            rows.append(features)
+            peaks.append(float(self._joined(layers).max()))
+        self.features_, self.calibration_ = np.split(np.array(rows), [len(chosen)])
+        self.peaks_: np.ndarray | None = np.array(peaks)
         return self._decide()
 
     def _decide(self) -> Detector:
         """The decision and its threshold, from the features."""
         options = self.settings_["decision"]
+        self.map_threshold_ = 1.0
+        if self.peaks_ is not None:
+            self.map_threshold_ = conformal.threshold(self.peaks_, conformal.promised(len(self.peaks_), self.asked))
         self.decision_: Distance | OneClass
         if options["rule"] == "distance":
             self.decision_ = Distance().fit(self.features_)
@@ -162,13 +179,19 @@ class Detector(OutlierMixin, BaseEstimator):
         return self
 
     def _scored(self, image: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-        """The map of an image in each space, and the features of all, (2 per space,)."""
+        """The layers of all spaces of an image, and the features, (2 per space,)."""
         found = [space.score(image, self.roi) for space in self.spaces_]
-        return [m for m, _ in found], np.array([features[c] for _, features in found for c in COLUMNS])
+        layers = [layer for layers, _ in found for layer in layers]
+        return layers, np.array([features[c] for _, features in found for c in COLUMNS])
+
+    def _joined(self, layers: list[np.ndarray]) -> np.ndarray:
+        """One map of its layers, before its threshold; 0 where nobody looks."""
+        found = np.mean([layer / scale for layer, scale in zip(layers, self.map_scales_, strict=True)], axis=0)
+        return found if self.roi is None else np.where(self.roi, found, 0)
 
     @property
     def asked(self) -> float:
-        """The share of new normal images that `distance` is asked to flag."""
+        """The share of new normal images that `distance`, and the map, are asked to flag."""
         return self.settings_["decision"]["false_alarm_rate"] or RATE
 
     @property
@@ -183,8 +206,8 @@ class Detector(OutlierMixin, BaseEstimator):
 
     @property
     def map_scale(self) -> float:
-        """Of the map that `detect` gives."""
-        return 1.0 if len(self.spaces_) > 1 else self.map_scales_[0]
+        """Of the map that `detect` gives: overlays show what exceeds it."""
+        return self.map_scales_[0] if self.peaks_ is None and len(self.map_scales_) == 1 else 1.0
 
     def detect(self, image: np.ndarray, name: str = "the image") -> Detection:
         """Judge one image, as `from_array` takes it, each side at least `smallest`. name : by which errors call it."""
@@ -192,13 +215,15 @@ class Detector(OutlierMixin, BaseEstimator):
         image = looked_at(from_array(image), self.roi, name)
         if min(image.shape) < self.smallest:
             raise ValueError(f"an image of {image.shape} is smaller than the {self.smallest}-px patch")
-        maps, features = self._scored(image)
+        layers, features = self._scored(image)
         value = float(self.decision_.score(features[None])[0])
         calibrated = len(self.calibration_scores_) > 0
         p = float(conformal.p_values(self.calibration_scores_, np.array([value]))[0]) if calibrated else None
-        if len(maps) > 1:
-            maps = [np.mean([m / scale for m, scale in zip(maps, self.map_scales_, strict=True)], axis=0)]
-        return Detection(maps[0], value, self.threshold_, value > self.threshold_, p)
+        decided = value, self.threshold_, value > self.threshold_, p
+        if self.peaks_ is None:
+            return Detection(layers[0] if len(layers) == 1 else self._joined(layers), *decided)
+        found = (self._joined(layers) / self.map_threshold_).astype(np.float32)
+        return Detection(found, *decided, regions(found, self.peaks_ / self.map_threshold_, decided[2]))
 
     def score(self, image: np.ndarray) -> float:
         """How anomalous one image is; higher is more."""
@@ -226,18 +251,19 @@ class Detector(OutlierMixin, BaseEstimator):
         write_json(
             directory / "detector.json",
             {
-                "format": FORMAT,
+                "format": UNCALIBRATED if self.peaks_ is None else FORMAT,
                 "files": self._digests(directory),
                 "seed": self.seed,
                 "settings": self.settings_,
                 "map_scale": list(self.map_scales_),
+                **({} if self.peaks_ is None else {"peaks": self.peaks_.tolist()}),
                 "features": self.features_.tolist(),
                 "calibration": self.calibration_.tolist(),
             },
         )
 
     def _digests(self, directory: Path) -> dict[str, str]:
-        files = [space.file for space in self.spaces_] + ([] if self.roi is None else [ROI])
+        files = [file for space in self.spaces_ for file in space.files] + ([] if self.roi is None else [ROI])
         return {file: sha256_file(directory / file) for file in files}
 
     @classmethod
@@ -267,7 +293,8 @@ class Detector(OutlierMixin, BaseEstimator):
         settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
         own = cls(settings, seed, device, read_roi(directory / ROI) if ROI in saved["files"] else None)
         own.settings_ = settings
-        own.spaces_ = [kind.load(directory, settings, seed, device) for kind in SPACES[settings["decision"]["space"]]]
+        old, kinds = saved["format"] <= UNCALIBRATED, SPACES[settings["decision"]["space"]]
+        own.spaces_ = [kind.load(directory, settings, seed, device, old) for kind in kinds]
         for file, digest in own._digests(directory).items():
             if saved["files"][file] != digest:
                 raise UserError(
@@ -279,8 +306,15 @@ class Detector(OutlierMixin, BaseEstimator):
             for key in ("features", "calibration")
         )
         own.map_scales_ = np.atleast_1d(np.array(saved["map_scale"], dtype=float)).tolist()
+        own.peaks_ = None if old else np.array(saved["peaks"], dtype=float)
         if len(own.features_) < 2 or not all(np.isfinite(v).all() for v in (own.features_, own.calibration_)):
             raise ValueError("features that are no numbers, or of too few images")
-        if len(own.map_scales_) != len(own.spaces_) or not (0 < min(own.map_scales_) <= max(own.map_scales_) < np.inf):
-            raise ValueError("map_scale: not a positive number of each space")
+        if len(own.map_scales_) != sum(space.layers for space in own.spaces_) or not _positive(own.map_scales_):
+            raise ValueError("map_scale: not a positive number of each layer")
+        if own.peaks_ is not None and (own.peaks_.ndim != 1 or len(own.peaks_) < 2 or not _positive(own.peaks_)):
+            raise ValueError("peaks: not positive numbers")
         return own._decide()
+
+
+def _positive(values: Sequence[float] | np.ndarray) -> bool:
+    return bool(min(values) > 0 and max(values) < np.inf)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,7 @@ from radarlib.errors import UserError
 from radarlib.files import read_json, sha256_file, write_bytes, write_csv, write_json
 from radarlib.images import content_hash, list_images, read_image
 from radarlib.inspection.detector import Detector
+from radarlib.inspection.regions import Region
 from radarlib.inspection.report import report
 from radarlib.inspection.roi import read_roi
 from radarlib.layout import images_in
@@ -26,6 +27,7 @@ from radarlib.runtime import progress, use_threads
 from radarlib.textures import PRINT_DEFECTS, print_image
 
 FLUSH_SECONDS = 2.0  # what a killed detection loses at most
+BOX = (255, 255, 0)  # cyan, which neither gray images nor the heat have
 POLL_SECONDS = 1.0  # between two looks at a folder that is watched; a file that has not changed meanwhile is whole
 
 
@@ -47,13 +49,21 @@ def fit(
     return detector
 
 
-def overlay(image: np.ndarray, s: np.ndarray, scale: float) -> np.ndarray:
-    """The map as colour on the gray image, (H, W, 3) uint8 BGR: clear up to `scale`, hottest at three times it."""
+def overlay(image: np.ndarray, s: np.ndarray, scale: float, found: Sequence[Region] = ()) -> np.ndarray:
+    """The map as colour on the gray image, (H, W, 3) uint8 BGR: clear up to `scale`, hottest at three times it; and a
+    box around each region.
+    """
     gray = cv2.cvtColor(((image + 1) * 127.5).round().astype(np.uint8), cv2.COLOR_GRAY2BGR)
     heat = np.clip((s / scale - 1) / 2, 0, 1)
     colour = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     alpha = (0.75 * np.sqrt(heat))[..., None]
-    return (gray * (1 - alpha) + colour * alpha).round().astype(np.uint8)
+    painted = (gray * (1 - alpha) + colour * alpha).round().astype(np.uint8)
+    line = max(1, round(min(image.shape) / 300))
+    for region in found:  # a little outside, or it would hide what it shows
+        corner = region.x - 1 - line, region.y - 1 - line
+        opposite = region.x + region.width + line, region.y + region.height + line
+        cv2.rectangle(painted, corner, opposite, BOX, line)
+    return painted
 
 
 def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
@@ -74,9 +84,10 @@ def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
 
 @dataclass
 class Results:
-    """What is left in `out`: `scores.csv` (image, score, threshold, anomalous, and p_value from a calibrated model),
-    `maps/<image>.tiff` (S, float32), `overlays/<image>.png`, `report.html`, and `detect.json`, by which a killed run
-    goes on where it stopped if the model and the image are the same.
+    """What is left in `out`: `scores.csv` (image, score, threshold, anomalous, p_value from a calibrated model, and the
+    number of regions), `detections.json` (the same, and each region as `Region` describes it), `maps/<image>.tiff`
+    (float32), `overlays/<image>.png`, `report.html`, and `detect.json`, by which a killed run goes on where it stopped
+    if the model and the image are the same.
     """
 
     out: Path
@@ -89,6 +100,7 @@ class Results:
     @classmethod
     def of(cls, detector: Detector, out: Path, model: Path) -> Results:
         values = ["score", "threshold", "anomalous", *(["p_value"] if len(detector.calibration_scores_) else [])]
+        values += [] if detector.peaks_ is None else ["regions"]
         fingerprint, path = sha256_file(model / "detector.json"), out / "detect.json"
         state = read_json(path) if path.is_file() else {}
         return cls(out, fingerprint, values, state.get("done", {}) if state.get("model") == fingerprint else {})
@@ -104,17 +116,22 @@ class Results:
         return self.out / "maps" / f"{name}.tiff", self.out / "overlays" / f"{name}.png"
 
     def known(self, name: str, content: str) -> bool:
-        return self.done.get(name, {}).get("content") == content and all(f.is_file() for f in self.files(name))
+        kept = self.done.get(name, {})
+        return kept.get("content") == content and "size" in kept and all(f.is_file() for f in self.files(name))
 
     def add(self, name: str, found: dict) -> None:
         self.done[name] = found
         self.rows[name] = {key: found[key] for key in self.values}
+        if "regions" in self.values:
+            self.rows[name]["regions"] = len(found["regions"])
         if time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.flush()
             self.flushed = time.monotonic()
 
     def flush(self) -> None:
         write_json(self.out / "detect.json", {"model": self.model, "done": self.done})
+        said = {name: {key: self.done[name][key] for key in ("size", *self.values)} for name in self.rows}
+        write_json(self.out / "detections.json", {"model": self.model, "images": said})
         write_csv(self.out / "scores.csv", self.table, 6)
 
 
@@ -126,7 +143,7 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
     if results.known(name, content):
         return results.done[name]
     found = detector.detect(image, str(path))
-    pictures = found.anomaly_map, overlay(image, found.anomaly_map, detector.map_scale)
+    pictures = found.anomaly_map, overlay(image, found.anomaly_map, detector.map_scale, found.regions or ())
     for file, pixels in zip(results.files(name), pictures, strict=True):
         write_bytes(file, cv2.imencode(file.suffix, pixels)[1].tobytes())
     return {
@@ -135,6 +152,8 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
         "threshold": found.threshold,
         "anomalous": bool(found.anomalous),
         "p_value": found.p_value,
+        "size": [image.shape[1], image.shape[0]],
+        "regions": None if found.regions is None else [asdict(region) for region in found.regions],
     }
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from radarlib.files import write_bytes
 
 PAGE = Template(Path(__file__).with_name("report.html").read_text())
-HEADS = {"score": "score", "threshold": "threshold", "p_value": "p-value", "anomalous": "verdict"}
+HEADS = {"score": "score", "threshold": "threshold", "p_value": "p-value", "regions": "regions", "anomalous": "verdict"}
 
 
 def report(table: pd.DataFrame, failures: list[str], out: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_fit_killed_after_training_does_not_train_again(tmp_path, monkeypatch)
 def test_detect_leaves_scores_maps_and_overlays(folders, tmp_path):
     code, scores = found(folders, tmp_path, "test")
     assert code == 0
-    assert list(scores.columns) == ["image", "score", "threshold", "anomalous", "p_value"]
+    assert list(scores.columns) == ["image", "score", "threshold", "anomalous", "p_value", "regions"]
     assert scores["image"].tolist() == ["a.png", "b.png", "nested/a.png"]
     assert (scores["anomalous"] == (scores["score"] > scores["threshold"])).all()
     for name in scores["image"]:
@@ -219,7 +219,7 @@ def test_damaged_detector_files_are_named(folders, tmp_path):
         Detector.load(model)
     write_json(model / "detector.json", {**whole, "format": 1})
     with pytest.raises(
-        UserError, match="detector.json: format 1, this radarlib reads format 2 or 3; fit the model again"
+        UserError, match="detector.json: format 1, this radarlib reads format 2 to 4; fit the model again"
     ):
         Detector.load(model)
     (model / "detector.json").write_text("{")
@@ -261,7 +261,7 @@ def test_a_promised_false_alarm_rate_holds_out_images_and_adds_p_values(folders,
     assert len(model.features_) == 9 and len(model.calibration_) == 9
     assert not {tuple(row) for row in model.features_} & {tuple(row) for row in model.calibration_}
     table, _ = detect(model, [test], tmp_path / "out", tmp_path / "model")
-    assert list(table.columns) == ["image", "score", "threshold", "anomalous", "p_value"]
+    assert list(table.columns) == ["image", "score", "threshold", "anomalous", "p_value", "regions"]
     assert ((table["p_value"] <= 0.1) == table["anomalous"]).all() and table["p_value"].between(0.1, 1).all()
 
 
