@@ -1,4 +1,4 @@
-"""The command line: `fit`, `detect` and `bench`."""
+"""The command line: `fit`, `detect`, `export` and `bench`."""
 
 from __future__ import annotations
 
@@ -98,6 +98,15 @@ def _detect(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
+def _export(args: argparse.Namespace) -> int:
+    from radarlib.inspection.detector import Detector
+    from radarlib.inspection.export import export
+
+    export(Detector.load(args.model, "cpu"), args.out, args.format, tuple(args.size[::-1]) if args.size else None)
+    print(f"{args.out}: exported; try: python {args.out / 'run.py'} IMAGE")
+    return 0
+
+
 def _bench(args: argparse.Namespace) -> int:
     from radarlib.bench import bench
 
@@ -171,6 +180,18 @@ def _add_others(command: Command) -> None:
     )
     detect.add_argument("--watch", action="store_true", help="judge the images of a folder as they arrive")
     detect.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+
+    export = command("export", _export, "Write a model as a folder that runs without PyTorch, and faster on a CPU.")
+    export.add_argument("model", type=Path, metavar="MODEL_DIR")
+    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    export.add_argument("--format", choices=("onnx", "openvino"), default="onnx", help="default onnx")
+    export.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        metavar=("WIDTH", "HEIGHT"),
+        help="of the images, in px (default: that of the images that were learned from)",
+    )
 
     bench = command("bench", _bench, "How much of the machine training and inference use, and what one step saves.")
     bench.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, OutlierMixin
@@ -21,10 +20,10 @@ from radarlib import conformal
 from radarlib.config import resolve
 from radarlib.datasets import classifier_images, drawn
 from radarlib.errors import UserError
-from radarlib.files import read_versioned, sha256_file, write_bytes, write_json
+from radarlib.files import read_versioned, sha256_file, write_json
 from radarlib.images import distinct, from_array, list_images, read_image
 from radarlib.inspection.regions import Region, regions
-from radarlib.inspection.roi import looked_at, read_roi
+from radarlib.inspection.roi import looked_at, read_roi, write_roi
 from radarlib.inspection.spaces import COLUMNS, SPACES
 from radarlib.oneclass import Distance, OneClass, cross_scores
 from radarlib.runtime import progress
@@ -77,7 +76,7 @@ class Detector(OutlierMixin, BaseEstimator):
     features_ : (n, 2 per space) of the training images that the decision was fitted on.
     map_scales_ : of each layer of the map, the median over some of those images of its 99.9 % quantile.
     peaks_ : (n,) the highest value of the map of each image, the held-out ones too; None in models of before format 4.
-    map_threshold_ : of the map, from the peaks.
+    map_threshold_ : of the map, from the peaks. size_ : (height, width) of all images, None where they differ.
     calibration_ : (m, 2 per space) of held-out normal images that neither a network nor a forest has seen, or none.
     decision_ : of the features. threshold_ : an image is anomalous if its score is above it.
     calibration_scores_ : of the images that p-values are told from, or none.
@@ -143,6 +142,8 @@ class Detector(OutlierMixin, BaseEstimator):
         self.spaces_ = [kind.fit(normal, settings, seed, out, self.device) for kind in SPACES[options["space"]]]
         every = pd.DataFrame({"split": ["train"] * len(known)})
         chosen = known[classifier_images(every, settings["data"]["max_classifier"], seed)]
+        shapes = {image.shape for image in images}
+        self.size_: tuple[int, int] | None = shapes.pop() if len(shapes) == 1 else None
         some = drawn(chosen, SCALED, seed)
         quantiles = [
             [np.quantile(layer, 0.999) for layer in self._scored(images[i])[0]]
@@ -247,7 +248,7 @@ class Detector(OutlierMixin, BaseEstimator):
         for space in self.spaces_:
             space.save(directory)
         if self.roi is not None:
-            write_bytes(directory / ROI, cv2.imencode(".png", self.roi.astype(np.uint8) * 255)[1].tobytes())
+            write_roi(self.roi, directory / ROI)
         write_json(
             directory / "detector.json",
             {
@@ -256,7 +257,7 @@ class Detector(OutlierMixin, BaseEstimator):
                 "seed": self.seed,
                 "settings": self.settings_,
                 "map_scale": list(self.map_scales_),
-                **({} if self.peaks_ is None else {"peaks": self.peaks_.tolist()}),
+                **({} if self.peaks_ is None else {"peaks": self.peaks_.tolist(), "size": self.size_}),
                 "features": self.features_.tolist(),
                 "calibration": self.calibration_.tolist(),
             },
@@ -307,6 +308,7 @@ class Detector(OutlierMixin, BaseEstimator):
         )
         own.map_scales_ = np.atleast_1d(np.array(saved["map_scale"], dtype=float)).tolist()
         own.peaks_ = None if old else np.array(saved["peaks"], dtype=float)
+        own.size_ = None if old or not saved["size"] else (int(saved["size"][0]), int(saved["size"][1]))
         if len(own.features_) < 2 or not all(np.isfinite(v).all() for v in (own.features_, own.calibration_)):
             raise ValueError("features that are no numbers, or of too few images")
         if len(own.map_scales_) != sum(space.layers for space in own.spaces_) or not _positive(own.map_scales_):

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from radarlib.errors import UserError
+from radarlib.files import write_bytes
 from radarlib.images import marked, resize_mask
 
 
@@ -37,6 +38,11 @@ def _polygons(path: Path) -> np.ndarray:
     except (ValueError, KeyError, TypeError, cv2.error, MemoryError, OSError) as error:
         raise UserError(f"{path}: not polygons as labelme writes them ({type(error).__name__}: {error})") from None
     return roi > 0
+
+
+def write_roi(roi: np.ndarray, path: Path) -> None:
+    """As a PNG that `read_roi` reads."""
+    write_bytes(path, cv2.imencode(".png", roi.astype(np.uint8) * 255)[1].tobytes())
 
 
 def looked_at(image: np.ndarray, roi: np.ndarray | None, name: str) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""Judge images with an exported detector: NumPy, OpenCV and ONNX Runtime or OpenVINO, no PyTorch, no radarlib.
+
+python run.py IMAGE …    beside detector.json and detector.onnx (or .xml): a line for each, and IMAGE.map.tiff
+"""
+
+import json
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HERE = Path(__file__).parent
+TOLD = json.loads((HERE / "detector.json").read_text())
+
+
+def runner():
+    """The graph as a function of its inputs, in one thread."""
+    if (HERE / "detector.onnx").exists():
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(HERE / "detector.onnx", options)
+        return lambda inputs: session.run(["score", "map"], inputs)
+    import openvino
+
+    hints = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    request = openvino.compile_model(HERE / "detector.xml", "CPU", hints).create_infer_request()
+    return lambda inputs: [request.infer(inputs)[name] for name in ("score", "map")]
+
+
+def read(path):
+    """(H, W) float32 in [-1, 1], upright; 8 or 16 bits, gray or colour."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    if pixels is None:
+        sys.exit(f"{path}: no image that OpenCV reads")
+    unit = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    gray = unit if unit.ndim == 2 else unit[..., ::-1] @ np.array([0.2125, 0.7154, 0.0721], np.float32)
+    if TOLD["side"] and gray.shape != (TOLD["side"], TOLD["side"]):
+        gray = cv2.resize(gray, (TOLD["side"], TOLD["side"]), interpolation=cv2.INTER_AREA)
+    if list(gray.shape) != TOLD["size"]:
+        sys.exit(f"{path}: {gray.shape[1]}x{gray.shape[0]} px; the detector is for {TOLD['size'][::-1]}")
+    image = np.ascontiguousarray(gray.clip(0, 1) * 2 - 1, np.float32)
+    if (HERE / "roi.png").exists():  # where nobody looks stands the mean of the rest
+        roi = cv2.imread(str(HERE / "roi.png"), cv2.IMREAD_GRAYSCALE) > 0
+        image = np.where(roi, image, image[roi].mean(dtype=np.float64)).astype(np.float32)
+    return image
+
+
+def noise(image):
+    """The noise that radarlib adds to this image: PyTorch's normal numbers, by Box and Muller from its generator."""
+    n, rest = image.size, image.size % 16
+    seed = zlib.crc32(image.tobytes(), TOLD["seed"])
+    bits = np.random.RandomState(seed).randint(0, 2**32, n + (16 if rest else 0), np.uint32)
+    u = ((bits & 0xFFFFFF) * np.float32(2**-24)).astype(np.float32)
+    blocks = np.concatenate([u[: n - rest], u[n:]]).reshape(-1, 2, 8)
+    radius, angle = np.sqrt(-2 * np.log(1 - blocks[:, 0])), np.float32(2 * np.pi) * blocks[:, 1]
+    normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
+    if rest:  # PyTorch draws the last 16 anew
+        normal = np.concatenate([normal[: n - 16], normal[-16:]])
+    return normal.reshape(image.shape)
+
+
+def main(paths):
+    run = runner()
+    for path in paths:
+        image = read(path)
+        score, found = run({"image": image, **({"noise": noise(image)} if TOLD["noise"] else {})})
+        cv2.imwrite(f"{path}.map.tiff", found)
+        print(f"{path}: {'ANOMALOUS' if score > TOLD['threshold'] else 'normal'}, score {float(score):.6g}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

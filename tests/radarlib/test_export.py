@@ -1,0 +1,99 @@
+"""An exported detector says what the detector says, without PyTorch."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from radarlib.cli import main
+from radarlib.config import resolve
+from radarlib.errors import UserError
+from radarlib.images import read_image
+from radarlib.inspection.detector import Detector
+from radarlib.inspection.export import export
+
+pytestmark = pytest.mark.slow  # to export takes seconds
+HEIGHT, WIDTH = 47, 61  # not a multiple of 16 pixels: the noise ends in an odd block
+
+
+def surface(k: int) -> np.ndarray:
+    rng = np.random.default_rng(k)
+    values = 120 + 40 * np.sin(np.arange(WIDTH) / 3)[None] + 12 * rng.standard_normal((HEIGHT, WIDTH))
+    if k >= 100:
+        values[20:30, 30:40] = 250
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def fitted(folder, space: str, roi: np.ndarray | None = None, **more) -> Detector:
+    settings = resolve({
+        "unet": {"width": 4, "multipliers": [1, 2], "attention_levels": [1]},
+        "training": {"steps": 20, "batch": 4, "precision": "float32"},
+        "decision": {"space": space}, "feature_step": {"steps": 20}, **more,
+    })  # fmt: skip
+    detector = Detector(settings, seed=3, device="cpu", roi=roi).fit([surface(k) for k in range(10)], out=folder)
+    detector.save(folder)
+    return detector
+
+
+def said(folder, *images) -> dict[str, float]:
+    """Scores by a fresh Python in which neither torch nor radarlib can be imported."""
+    code = (
+        "import sys, runpy; sys.modules.update(torch=None, radarlib=None);"
+        f"sys.argv[1:] = {[str(i) for i in images]!r}; runpy.run_path({str(folder / 'run.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return {line.split(": ")[0]: float(line.rsplit(" ", 1)[1]) for line in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("space", "kind", "region"), [("both", "onnx", False), ("both", "openvino", True)]
+)
+def test_exported_scores_and_maps_are_the_detectors(tmp_path, space, kind, region):
+    roi = np.zeros((HEIGHT, WIDTH), bool) if region else None
+    if roi is not None:
+        roi[:, 10:] = True
+    detector = fitted(tmp_path / "model", space, roi)
+    export(detector, tmp_path / "there", kind)
+    files = []
+    for k in (50, 51, 100):
+        files.append(tmp_path / f"{k}.png")
+        cv2.imwrite(str(files[-1]), surface(k))
+    colour = tmp_path / "colour.png"
+    cv2.imwrite(str(colour), np.dstack([surface(60), surface(61), surface(100)]))
+    found = said(tmp_path / "there", *files, colour)
+    for file in (*files, colour):
+        expected = detector.detect(read_image(file))
+        assert found[str(file)] == pytest.approx(expected.score, rel=1e-3, abs=1e-3)
+        there = cv2.imread(f"{file}.map.tiff", cv2.IMREAD_UNCHANGED)
+        np.testing.assert_allclose(there, expected.anomaly_map, rtol=2e-3, atol=2e-3)
+    assert len((tmp_path / "there/run.py").read_text().splitlines()) < 90
+    told = json.loads((tmp_path / "there/detector.json").read_text())
+    assert told["threshold"] == detector.threshold_ and told["size"] == [HEIGHT, WIDTH]
+
+
+def test_what_cannot_be_exported_is_told_in_a_line(tmp_path, capsys):
+    forest = fitted(tmp_path / "forest", "features", decision={"space": "features", "rule": "forest"})
+    with pytest.raises(UserError, match="--decision distance"):
+        export(forest, tmp_path / "x")
+    detector = fitted(tmp_path / "model", "features")
+    detector.size_ = None
+    with pytest.raises(UserError, match="several sizes; say which --size"):
+        export(detector, tmp_path / "x")
+    assert main(["export", str(tmp_path / "model"), "--out", str(tmp_path / "x"), "--size", "20", "20"]) == 2
+    assert "smaller than the 28-px patch" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_command_exports_for_another_size(tmp_path, capsys):
+    fitted(tmp_path / "model", "features")
+    args = ["export", str(tmp_path / "model"), "--out", str(tmp_path / "there"), "--size", "90", "70"]
+    assert main(args) == 0 and "run.py" in capsys.readouterr().out
+    cv2.imwrite(str(tmp_path / "one.png"), np.resize(surface(0), (70, 90)))
+    expected = Detector.load(tmp_path / "model", "cpu").score(read_image(tmp_path / "one.png"))
+    assert said(tmp_path / "there", tmp_path / "one.png")[str(tmp_path / "one.png")] == pytest.approx(
+        expected, abs=1e-3
+    )
