@@ -64,8 +64,8 @@ def test_the_library_knows_nothing_of_the_study():
 
 
 def test_the_library_asks_for_what_it_imports_and_no_notebook_stack():
-    asked = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
-    asked = [name.split("[")[0] for name in asked]
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    asked = [name.split("[")[0] for name in (*project["dependencies"], *project["optional-dependencies"]["export"])]
     known = {"cv2": "opencv-python-headless", "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
     found: set[str] = set()
     for file in (REPOSITORY / "radarlib").rglob("*.py"):

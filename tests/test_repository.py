@@ -50,7 +50,7 @@ def test_environment_yml_installs_the_same():
     assert f"python {PROJECT['requires-python'].replace('>=', '>=')}".replace(" ", "") == next(
         d for d in conda if d.startswith("python")
     ).replace(" ", "")
-    assert "-c constraints.txt" in pip and "-e .[study,test]" in pip
+    assert "-c constraints.txt" in pip and "-e .[study,export,test]" in pip
 
 
 def page(name: str) -> str:
@@ -110,7 +110,16 @@ def test_a_broken_link_is_seen(tmp_path, monkeypatch):
 
 def missing_paths(name: str) -> list[str]:
     """Paths in backticks that are neither in the repository's folder, nor beside the page, nor in the study's."""
-    made = ("SET/", "results/", "figures/real", "found/", "model/", "maps/", "overlays/")  # by a run, or by others
+    made = (
+        "SET/",
+        "results/",
+        "figures/real",
+        "found/",
+        "model/",
+        "export/",
+        "maps/",
+        "overlays/",
+    )  # by a run, or by others
     spans = re.findall(r"`([^`\n]+)`", words(name))
     paths = [word for span in spans for word in span.split() if re.fullmatch(r"(?:[\w.]+/)+[\w.]*", word)]
     places = (REPOSITORY, (REPOSITORY / name).parent, WINGS["study"])

@@ -49,9 +49,7 @@ def said(folder, *images) -> dict[str, float]:
     return {line.split(": ")[0]: float(line.rsplit(" ", 1)[1]) for line in done.stdout.splitlines()}
 
 
-@pytest.mark.parametrize(
-    ("space", "kind", "region"), [("both", "onnx", False), ("both", "openvino", True)]
-)
+@pytest.mark.parametrize(("space", "kind", "region"), [("both", "onnx", False), ("both", "openvino", True)])
 def test_exported_scores_and_maps_are_the_detectors(tmp_path, space, kind, region):
     roi = np.zeros((HEIGHT, WIDTH), bool) if region else None
     if roi is not None:
