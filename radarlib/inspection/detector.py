@@ -36,6 +36,7 @@ FEWEST = 8  # images to learn from
 RATE = 0.05  # of false alarms, where none is asked for
 PARTS = 10  # of the normal images, each of which is judged by a decision that was fitted without it
 ROI = "roi.png"  # in a model directory
+LARGE = 2**22  # pixels: ten seconds on two cores, each time an image is looked at
 DARK = 2 / 16 - 1  # the highest value of images with a sixteenth of their files' range
 
 
@@ -121,6 +122,13 @@ class Detector(OutlierMixin, BaseEstimator):
         size = self.settings_["data"]["image_size"]
         files = progress(list_images(good), desc="reading", unit="image")
         images = [looked_at(read_image(path, size, self.smallest), self.roi, str(path)) for path in files]
+        height, width = max((image.shape for image in images), key=lambda shape: shape[0] * shape[1])
+        if height * width > LARGE and self.settings_["decision"]["space"] != "features":
+            print(
+                f"{good}: images of {width}×{height} px take about {height * width // LARGE * 10} s each;"
+                f" --image-size 1024 takes 2, and sees what is wider than {max(height, width) / 1024:.0f} px",
+                file=sys.stderr,
+            )
         if max(float(image.max()) for image in images) <= DARK:
             print(
                 f"{good}: no pixel is brighter than a sixteenth of the files' range (12 bits saved in 16?); rescaled"

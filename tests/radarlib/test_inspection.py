@@ -20,6 +20,7 @@ from radarlib.config import resolve
 from radarlib.errors import UserError
 from radarlib.files import read_json, sha256_file, write_json
 from radarlib.images import read_image
+from radarlib.inspection import detector as detector_module
 from radarlib.inspection import judge
 from radarlib.inspection.detector import Detector
 from radarlib.inspection.roi import read_roi
@@ -311,3 +312,11 @@ def test_a_model_directory_that_is_damaged_anywhere_is_refused_or_the_same(
         assert np.isfinite(Detector.load(tmp_path / "m", "cpu").threshold_)
     except UserError as error:
         assert "\n" not in str(error)
+
+
+def test_large_photographs_are_told_what_they_cost(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(detector_module, "LARGE", 40 * 30)
+    cv2.imwrite(str(tmp_path / "one.png"), np.zeros((60, 44), np.uint8))
+    with pytest.raises(UserError, match="too few"):
+        Detector().fit(tmp_path)
+    assert "images of 44×60 px take about 20 s each; --image-size 1024 takes 2" in capsys.readouterr().err
