@@ -22,7 +22,7 @@ def _settings(args: argparse.Namespace) -> dict:
     over: dict = {}
     for option, (section, key) in {
         "steps": ("training", "steps"), "image_size": ("data", "image_size"),
-        "contamination": ("decision", "contamination"),
+        "colour": ("data", "colour"), "contamination": ("decision", "contamination"),
         "false_alarm_rate": ("decision", "false_alarm_rate"), "loss": ("loss", "kind"), "delta": ("loss", "delta"),
         "keep": ("loss", "keep"), "space": ("decision", "space"), "decision": ("decision", "rule"),
     }.items():  # fmt: skip
@@ -129,6 +129,12 @@ def _add_fit(command: Command) -> None:
     fit.add_argument("--steps", type=int, help="optimiser steps on pixels (default 1600)")
     fit.add_argument(
         "--image-size", type=int, help="resize every image to this side in px (default: keep each one's size)"
+    )
+    fit.add_argument(
+        "--colour",
+        action="store_const",
+        const=True,
+        help="look at red, green and blue, where a defect may be as bright as what is around it (default: gray)",
     )
     fit.add_argument(
         "--contamination",

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radarlib.errors import UserError
+from radarlib.patches import planes
 from radarlib.runtime import resolve_device
 
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours, for ResNet
@@ -125,7 +126,7 @@ class ResNet34Features(nn.Module):
 
 
 class Extractor:
-    """Local features of gray images, in float32. `options` is the section `features` of a configuration."""
+    """Local features of images, in float32. `options` is the section `features` of a configuration."""
 
     def __init__(self, options: dict, device: str = "auto"):
         self.device, self.side = resolve_device(device), options["side"]
@@ -135,7 +136,7 @@ class Extractor:
         self.grid = self.side // self.net.factor  # locations per side that features are given on
 
     def maps(self, x: Tensor, finer: bool = False) -> list[Tensor]:
-        """(N, 1, H, W) in [-1, 1] of any size → feature maps (N, C_j, H_j, W_j) of the two blocks; differentiable.
+        """(N, 1 or 3, H, W) in [-1, 1] of any size → feature maps (N, C_j, H_j, W_j) of the two blocks; differentiable.
 
         finer : those of finer blocks, before them.
         """
@@ -144,7 +145,9 @@ class Extractor:
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:
-        """(H, W) float32 in [-1, 1] of any size → (grid², C) features, each the mean of its 3 × 3 neighbourhood."""
+        """(H, W) float32 in [-1, 1] of any size, or (H, W, 3) of colour → (grid², C) features, each the mean of its 3×3
+        neighbourhood.
+        """
         return self._embedded(self._means(image))
 
     @torch.inference_mode()
@@ -157,7 +160,7 @@ class Extractor:
         return self._embedded(means[-len(self.net.channels) :]), fine
 
     def _means(self, image: np.ndarray, finer: bool = False) -> list[Tensor]:
-        found = self.maps(torch.from_numpy(image)[None, None], finer)
+        found = self.maps(planes(image), finer)
         return [F.avg_pool2d(m, 3, stride=1, padding=1, count_include_pad=False) for m in found]
 
     def _embedded(self, means: Sequence[Tensor]) -> np.ndarray:

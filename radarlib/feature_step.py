@@ -165,7 +165,7 @@ def score(
     own = model.unseen.get(content_hash(image))
     features = model.extractor.embed(image) if features is None else features
     found = np.mean([predict(features, step)[0] for step in ([own] if own else model.steps)], axis=0)
-    height, width = image.shape
+    height, width = image.shape[:2]
     side = model.extractor.grid
     if roi is not None:
         found = np.where(

@@ -117,17 +117,18 @@ def _tiff_is_lossy(data: bytes) -> bool:
         return jpeg
 
 
-def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.ndarray:
-    """Read a gray or colour image of 8 or 16 bits, or float in [0, 1], as gray, upright as its camera says.
+def read_image(path: Path, size: int | None = None, smallest: int = 1, colour: bool = False) -> np.ndarray:
+    """Read a gray or colour image of 8 or 16 bits, or float in [0, 1], upright as its camera says.
 
     Parameters
     ----------
     size : resize to (size, size); None keeps the size.
     smallest : least side that is accepted, after resizing.
+    colour : as red, green and blue, three equal ones of a gray image; else as gray.
 
     Returns
     -------
-    (H, W) float32 in [-1, 1]. Alpha does not show what the camera saw, and is left out.
+    (H, W) float32 in [-1, 1], or (H, W, 3). Alpha does not show what the camera saw, and is left out.
 
     Raises
     ------
@@ -143,20 +144,22 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1) -> np.nda
             raise UserError(
                 f"{path}: float values outside [0, 1] ({values.min():.3g} to {values.max():.3g}); rescale them"
             )
-    gray = np.concatenate([_gray(values[k : k + ROWS]) for k in range(0, len(values), ROWS)])
+    image = np.concatenate([_unit(values[k : k + ROWS], colour) for k in range(0, len(values), ROWS)])
     if size is not None:
-        gray = resize(gray, size)
-    if min(gray.shape) < smallest:
+        image = resize(image, size)
+    if min(image.shape[:2]) < smallest:
         raise UserError(
-            f"{path}: {gray.shape[1]}×{gray.shape[0]} px is smaller than the {smallest}-px patch; use larger images"
+            f"{path}: {image.shape[1]}×{image.shape[0]} px is smaller than the {smallest}-px patch; use larger images"
         )
-    return np.ascontiguousarray(gray.clip(0, 1) * 2 - 1, np.float32)
+    return np.ascontiguousarray(image.clip(0, 1) * 2 - 1, np.float32)
 
 
-def _gray(values: np.ndarray) -> np.ndarray:
-    """(h, W, C) of a file's type → (h, W) float32, in [0, 1]."""
+def _unit(values: np.ndarray, colour: bool) -> np.ndarray:
+    """(h, W, C) of a file's type → float32 in [0, 1], gray (h, W) or colour (h, W, 3)."""
     top = {np.uint8: 255, np.uint16: 65535}.get(values.dtype.type, 1)
     unit = values.astype(np.float32) / np.float32(top)
+    if colour:
+        return np.broadcast_to(unit, (*unit.shape[:2], 3))
     return unit[..., 0] if unit.shape[2] == 1 else unit @ LUMINANCE
 
 
@@ -185,29 +188,29 @@ def marked(path: Path) -> np.ndarray:
     return values > (max(values.max() / 2, top / 16) if pixels.lossy else 0)
 
 
-def from_array(pixels: np.ndarray) -> np.ndarray:
-    """An image that is in memory, as `read_image` gives it: (H, W) float32 in [-1, 1].
+def from_array(pixels: np.ndarray, colour: bool = False) -> np.ndarray:
+    """An image that is in memory, as `read_image` gives it: (H, W) float32 in [-1, 1], or of colour (H, W, 3).
 
-    pixels : (H, W) or (H, W, 3) of red, green, blue, uint8 or uint16; or what is (H, W) float in [-1, 1] already.
+    pixels : (H, W) or (H, W, 3) of red, green, blue, uint8 or uint16; or float in [-1, 1] that is as it shall be.
     Raises ValueError for anything else.
     """
     pixels = np.asarray(pixels)
-    if pixels.ndim == 2 and pixels.dtype.kind == "f":
+    three = pixels.ndim == 3 and pixels.shape[2] == 3
+    if pixels.dtype.kind == "f" and (three if colour else pixels.ndim == 2):
         if not (np.isfinite(pixels).all() and np.abs(pixels).max(initial=0) <= 1):
             raise ValueError("a float image must have values in [-1, 1], without NaN")
         return np.ascontiguousarray(pixels, np.float32)
-    colour = pixels.ndim == 3 and pixels.shape[2] == 3
-    if not (pixels.ndim == 2 or colour) or pixels.dtype not in (np.uint8, np.uint16):
+    if not (pixels.ndim == 2 or three) or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(
             f"an image of shape {pixels.shape} and type {pixels.dtype}: give (H, W) or (H, W, 3) of uint8 or uint16, or"
-            " (H, W) of float in [-1, 1]"
+            f" {'(H, W, 3)' if colour else '(H, W)'} of float in [-1, 1]"
         )
-    return np.ascontiguousarray(_gray(pixels if colour else pixels[..., None]) * 2 - 1, np.float32)
+    return np.ascontiguousarray(_unit(pixels if three else pixels[..., None], colour) * 2 - 1, np.float32)
 
 
 def resize(image: np.ndarray, side: int) -> np.ndarray:
-    """(side, side) float32 by the mean over areas; an image of that size as it is."""
-    if image.shape == (side, side):
+    """(side, side) float32 by the mean over areas, or of colour (side, side, 3); an image of that size as it is."""
+    if image.shape[:2] == (side, side):
         return image
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 

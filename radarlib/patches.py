@@ -16,7 +16,7 @@ class PatchSampler:
 
     Parameters
     ----------
-    images : 2-D float32 arrays in [-1, 1], each side at least `patch`.
+    images : float32 arrays in [-1, 1], gray (H, W), or colour (H, W, 3) all, each side at least `patch`.
     patch : side of the square patch in pixels.
 
     Raises
@@ -33,11 +33,12 @@ class PatchSampler:
     def __init__(self, images: Sequence[np.ndarray], patch: int):
         if not images:
             raise ValueError("no images to draw patches from")
-        shapes = np.array([image.shape for image in images])
+        shapes = np.array([image.shape[:2] for image in images])
         if shapes.min() < patch:
             raise ValueError(f"an image of {shapes.min()} px is smaller than the {patch}-px patch")
         self.patch = patch
-        self.flat = torch.from_numpy(np.concatenate([np.ravel(image) for image in images]))
+        # (pixels,) of gray images, (pixels, 3) of colour.
+        self.flat = torch.from_numpy(np.concatenate([image.reshape(-1, *image.shape[2:]) for image in images]))
         self.offsets = torch.from_numpy(np.cumsum([0, *shapes.prod(1)])[:-1])
         self.widths = torch.from_numpy(shapes[:, 1])
         per_row = self.widths - patch + 1
@@ -49,7 +50,7 @@ class PatchSampler:
         return int(self.ends[-1])
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """(n, 1, patch, patch) float32 patches, drawn with replacement."""
+        """(n, 1, patch, patch) float32 patches, of colour (n, 3, …), drawn with replacement."""
         k = torch.randint(len(self), (n,), generator=generator)
         i = torch.searchsorted(self.ends, k, right=True)
         within = k - torch.where(i > 0, self.ends[i - 1], 0)
@@ -57,7 +58,8 @@ class PatchSampler:
         corner = self.offsets[i] + row * self.widths[i] + column
         side = torch.arange(self.patch)
         index = corner[:, None, None] + side[:, None] * self.widths[i][:, None, None] + side
-        return self.flat[index][:, None]
+        found = self.flat[index]
+        return found[:, None] if found.ndim == 3 else found.permute(0, 3, 1, 2)
 
 
 BLOCK, HIT, GAIN = 2, 0.7, 5.0  # RDDPM §4.1: side of a block in px, share of the blocks of a patch, factor
@@ -84,6 +86,12 @@ def corrupt(x_0: Tensor, share: float, generator: torch.Generator) -> Tensor:
     return torch.where(hit & chosen[:, None, None, None], bright, x_0)
 
 
+def planes(image: np.ndarray) -> Tensor:
+    """An image as a network takes it: (H, W) → (1, 1, H, W), of colour (H, W, 3) → (1, 3, H, W)."""
+    x = torch.from_numpy(image)
+    return x[None, None] if x.ndim == 2 else x.permute(2, 0, 1)[None]
+
+
 def positions(size: int, patch: int, stride: int) -> list[int]:
     """Start of each patch along a side: every `stride`, and a last one flush with the border."""
     if size < patch:
@@ -93,7 +101,7 @@ def positions(size: int, patch: int, stride: int) -> list[int]:
 
 
 def overlap_average(image: Tensor, patch: int, stride: int, batch: int, predict: Callable[[Tensor], Tensor]) -> Tensor:
-    """`overlap_averages` of one image, (H, W)."""
+    """`overlap_averages` of one image."""
     return overlap_averages([image], patch, stride, batch, predict)[0]
 
 
@@ -107,8 +115,8 @@ def overlap_averages(
 
     Parameters
     ----------
-    images : (H, W) tensors on one device.
-    predict : maps (N, 1, patch, patch) to (N, C, patch, patch).
+    images : (H, W) tensors on one device, or (3, H, W) of colour.
+    predict : maps (N, 1, patch, patch), or (N, 3, …), to (N, C, patch, patch).
 
     Returns
     -------
@@ -117,14 +125,15 @@ def overlap_averages(
     corners = [
         (k, r, c)
         for k, image in enumerate(images)
-        for r in positions(image.shape[0], patch, stride)
-        for c in positions(image.shape[1], patch, stride)
+        for r in positions(image.shape[-2], patch, stride)
+        for c in positions(image.shape[-1], patch, stride)
     ]
-    counts = [torch.zeros_like(image, dtype=torch.float32) for image in images]
+    counts = [image.new_zeros(image.shape[-2:], dtype=torch.float32) for image in images]
     totals: list[Tensor] = []
     for start in range(0, len(corners), batch):
         part = corners[start : start + batch]
-        outputs = predict(torch.stack([images[k][r : r + patch, c : c + patch] for k, r, c in part])[:, None])
+        inputs = torch.stack([images[k][..., r : r + patch, c : c + patch] for k, r, c in part])
+        outputs = predict(inputs[:, None] if inputs.ndim == 3 else inputs)
         totals = totals or [count.new_zeros((outputs.shape[1], *count.shape)) for count in counts]
         for (k, r, c), output in zip(part, outputs, strict=True):
             totals[k][:, r : r + patch, c : c + patch] += output

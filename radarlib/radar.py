@@ -10,7 +10,7 @@ import torch
 from radarlib.diffusion import Schedule
 from radarlib.map_features import norm_features, sobel_map
 from radarlib.noise import Noise
-from radarlib.patches import overlap_average
+from radarlib.patches import overlap_average, planes
 from radarlib.runtime import image_generator
 
 
@@ -35,18 +35,18 @@ def noise_map(
 
     Parameters
     ----------
-    image : (H, W) float32 in [-1, 1], each side at least the denoiser's patch.
+    image : (H, W) float32 in [-1, 1], each side at least the denoiser's patch; or of colour (H, W, 3).
     seed : of the noise, which also depends on the image's content but not on its place among others.
     noisy : False adds no noise, x_t = √ᾱ_t x_0: the control that asks what the noise does.
 
     Returns
     -------
     (H, W) float32, the predicted noise: about unit variance at large t, smaller at t = 1, where most of the
-    noise cannot be told from the image's own.
+    noise cannot be told from the image's own. Of colour (3, H, W).
     """
-    x_0 = torch.from_numpy(image)[None, None]
+    x_0 = planes(image)
     eps = denoiser.noise(tuple(x_0.shape), image_generator(image, seed)) if noisy else torch.zeros_like(x_0)
-    x_t = denoiser.schedule.forward(x_0, torch.tensor([t]), eps)[0, 0].to(denoiser.device)
+    x_t = denoiser.schedule.forward(x_0, torch.tensor([t]), eps)[0].squeeze(0).to(denoiser.device)
     return overlap_average(x_t, denoiser.patch, stride, batch, lambda x: denoiser.eps(x, t)).cpu().numpy()
 
 
@@ -71,7 +71,11 @@ def score_raw(image: np.ndarray, denoiser: None, settings: dict, seed: int) -> t
 
 
 def sobel_features(noise: np.ndarray, options: dict) -> tuple[np.ndarray, dict[str, float]]:
-    """The map S of a noise map, and the features "global" and "local" (§III-D)."""
-    s = sobel_map(noise, options["blur"], options["sigma"])
+    """The map S of a noise map, and the features "global" and "local" (§III-D).
+
+    noise : (H, W); or of colour (3, H, W), whose maps are joined by the root of their squares' sum.
+    """
+    maps = [sobel_map(plane, options["blur"], options["sigma"]) for plane in noise.reshape(-1, *noise.shape[-2:])]
+    s = maps[0] if len(maps) == 1 else np.sqrt(np.sum(np.square(maps), axis=0))
     overall, local = norm_features(s, options["window"])
     return s, {"global": overall, "local": local}

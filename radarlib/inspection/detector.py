@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from radarlib import conformal
-from radarlib.config import resolve
+from radarlib.config import merge, resolve
 from radarlib.datasets import classifier_images, drawn
 from radarlib.errors import UserError
 from radarlib.files import read_versioned, sha256_file, write_json
@@ -102,6 +102,8 @@ class Detector(OutlierMixin, BaseEstimator):
         unreadable or too small image, fewer than FEWEST images; ValueError for arrays that are no images.
         """
         self.settings_ = self.settings or resolve({})
+        if self.colour:
+            self.settings_ = merge(self.settings_, {"unet": {"channels": 3}})
         images = self._folder(Path(X)) if isinstance(X, (str, Path)) else self._arrays(X)
         images = [images[i] for i in distinct(images).values()]
         if len(images) < FEWEST:
@@ -121,8 +123,8 @@ class Detector(OutlierMixin, BaseEstimator):
             )
         size = self.settings_["data"]["image_size"]
         files = progress(list_images(good), desc="reading", unit="image")
-        images = [looked_at(read_image(path, size, self.smallest), self.roi, str(path)) for path in files]
-        height, width = max((image.shape for image in images), key=lambda shape: shape[0] * shape[1])
+        images = [looked_at(read_image(path, size, self.smallest, self.colour), self.roi, str(path)) for path in files]
+        height, width = max((image.shape[:2] for image in images), key=lambda shape: shape[0] * shape[1])
         if height * width > LARGE and self.settings_["decision"]["space"] != "features":
             print(
                 f"{good}: images of {width}×{height} px take about {height * width // LARGE * 10} s each;"
@@ -138,7 +140,7 @@ class Detector(OutlierMixin, BaseEstimator):
         return images
 
     def _arrays(self, images: Iterable[np.ndarray]) -> list[np.ndarray]:
-        return [looked_at(from_array(image), self.roi, f"image {k}") for k, image in enumerate(images)]
+        return [looked_at(from_array(image, self.colour), self.roi, f"image {k}") for k, image in enumerate(images)]
 
     def _learn(self, images: list[np.ndarray], out: Path) -> Detector:
         settings, seed = self.settings_, self.seed
@@ -150,7 +152,7 @@ class Detector(OutlierMixin, BaseEstimator):
         self.spaces_ = [kind.fit(normal, settings, seed, out, self.device) for kind in SPACES[options["space"]]]
         every = pd.DataFrame({"split": ["train"] * len(known)})
         chosen = known[classifier_images(every, settings["data"]["max_classifier"], seed)]
-        shapes = {image.shape for image in images}
+        shapes = {image.shape[:2] for image in images}
         self.size_: tuple[int, int] | None = shapes.pop() if len(shapes) == 1 else None
         some = drawn(chosen, SCALED, seed)
         quantiles = [
@@ -209,6 +211,11 @@ class Detector(OutlierMixin, BaseEstimator):
         return conformal.promised(len(self.features_), self.asked)
 
     @property
+    def colour(self) -> bool:
+        """Whether images are red, green and blue, (H, W, 3), and not gray."""
+        return self.settings_["data"].get("colour", False)
+
+    @property
     def smallest(self) -> int:
         """Least side of an image that can be judged, in px."""
         return self.settings_["training"]["patch"]
@@ -221,8 +228,8 @@ class Detector(OutlierMixin, BaseEstimator):
     def detect(self, image: np.ndarray, name: str = "the image") -> Detection:
         """Judge one image, as `from_array` takes it, each side at least `smallest`. name : by which errors call it."""
         check_is_fitted(self)
-        image = looked_at(from_array(image), self.roi, name)
-        if min(image.shape) < self.smallest:
+        image = looked_at(from_array(image, self.colour), self.roi, name)
+        if min(image.shape[:2]) < self.smallest:
             raise ValueError(f"an image of {image.shape} is smaller than the {self.smallest}-px patch")
         layers, features = self._scored(image)
         value = float(self.decision_.score(features[None])[0])

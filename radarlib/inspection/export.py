@@ -223,6 +223,8 @@ def export(detector: Detector, out: Path, kind: str = "onnx", size: tuple[int, i
     """
     if detector.peaks_ is None or detector.settings_["decision"]["rule"] != "distance":
         raise UserError("export knows models by --decision distance of this radarlib; fit the model again")
+    if detector.colour:
+        raise UserError("export knows models of gray images alone; fit one without --colour")
     spaces = detector.spaces_
     pixels = any(isinstance(space, Pixels) for space in spaces)
     settings = detector.settings_

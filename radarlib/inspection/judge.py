@@ -50,15 +50,16 @@ def fit(
 
 
 def overlay(image: np.ndarray, s: np.ndarray, scale: float, found: Sequence[Region] = ()) -> np.ndarray:
-    """The map as colour on the gray image, (H, W, 3) uint8 BGR: clear up to `scale`, hottest at three times it; and a
+    """The map as colour on the image, (H, W, 3) uint8 BGR: clear up to `scale`, hottest at three times it; and a
     box around each region.
     """
-    gray = cv2.cvtColor(((image + 1) * 127.5).round().astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    pixels = ((image + 1) * 127.5).round().astype(np.uint8)
+    seen = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR if image.ndim == 2 else cv2.COLOR_RGB2BGR)
     heat = np.clip((s / scale - 1) / 2, 0, 1)
     colour = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     alpha = (0.75 * np.sqrt(heat))[..., None]
-    painted = (gray * (1 - alpha) + colour * alpha).round().astype(np.uint8)
-    line = max(1, round(min(image.shape) / 300))
+    painted = (seen * (1 - alpha) + colour * alpha).round().astype(np.uint8)
+    line = max(1, round(min(image.shape[:2]) / 300))
     for region in found:  # a little outside, or it would hide what it shows
         corner = region.x - 1 - line, region.y - 1 - line
         opposite = region.x + region.width + line, region.y + region.height + line
@@ -138,7 +139,7 @@ class Results:
 def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
     """What is kept of one image; its map and overlay are written. Raises UserError where it cannot be judged."""
     size = detector.settings_["data"]["image_size"]
-    image = read_image(path, size, detector.smallest)
+    image = read_image(path, size, detector.smallest, detector.colour)
     content = content_hash(image)
     if results.known(name, content):
         return results.done[name]

@@ -44,7 +44,7 @@ class Levels:
         """
         own = self.unseen.get(content_hash(image))
         asked = self.folds if own is None else [self.folds[own]]
-        height, width = image.shape
+        height, width = image.shape[:2]
         found = []
         for k, x in enumerate(features):
             grid = np.mean([np.linalg.norm(fold[k](x), axis=-1) for fold in asked], axis=0)

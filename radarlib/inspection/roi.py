@@ -48,13 +48,14 @@ def write_roi(roi: np.ndarray, path: Path) -> None:
 def looked_at(image: np.ndarray, roi: np.ndarray | None, name: str) -> np.ndarray:
     """The image with the mean of the region everywhere outside of it.
 
-    image : (H, W) float32. Raises UserError for a region of another size.
+    image : (H, W) float32, or of colour (H, W, 3). Raises UserError for a region of another size.
     """
     if roi is None:
         return image
-    if roi.shape != image.shape:
+    if roi.shape != image.shape[:2]:
         raise UserError(
             f"{name}: {image.shape[1]}×{image.shape[0]} px, and the region to look at is {roi.shape[1]}×{roi.shape[0]};"
             " it is for images of its own size"
         )
-    return np.where(roi, image, image[roi].mean(dtype=np.float64)).astype(np.float32)
+    seen = roi if image.ndim == 2 else roi[..., None]
+    return np.where(seen, image, image[roi].mean(axis=0, dtype=np.float64)).astype(np.float32)
