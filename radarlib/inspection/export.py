@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from radarlib.errors import UserError
 from radarlib.feature_step import FeatureStep, Whitening
-from radarlib.files import write_bytes, write_json
+from radarlib.files import read_json, write_bytes, write_json
 from radarlib.inspection.detector import ROI, Detector
 from radarlib.inspection.roi import write_roi
 from radarlib.inspection.spaces import Features, Pixels
@@ -26,6 +26,7 @@ from radarlib.oneclass import Distance
 from radarlib.patches import positions
 
 EXAMPLE = Path(__file__).with_name("exported.py")
+SUFFIXES = (".onnx", ".xml", ".bin")  # of graphs
 TRUNCATE = 4.0  # standard deviations of a Gaussian that SciPy's filter takes
 
 
@@ -237,6 +238,8 @@ def export(detector: Detector, out: Path, kind: str = "onnx", size: tuple[int, i
         raise UserError(f"--size: a side of {min(size)} px is smaller than the {detector.smallest}-px patch")
     if detector.roi is not None and detector.roi.shape != size:
         raise UserError(f"--size: the model's region is {detector.roi.shape[1]}×{detector.roi.shape[0]} px")
+    if (out / "detector.json").is_file() and "format" in read_json(out / "detector.json"):
+        raise UserError(f"{out}: holds a fitted model, which the export would replace; give another --out")
     _package("onnx"), _package("onnxscript")
     openvino = _package("openvino") if kind == "openvino" else None
     graph = Graph(detector, *size).cpu().eval().requires_grad_(False)
@@ -249,12 +252,14 @@ def export(detector: Detector, out: Path, kind: str = "onnx", size: tuple[int, i
             graph, tuple(shown), path, input_names=names, output_names=["score", "map"], external_data=False,
             dynamo=True, verbose=False,
         )  # fmt: skip
+        for suffix in SUFFIXES:  # of an earlier export, which `run.py` would take
+            (out / f"detector{suffix}").unlink(missing_ok=True)
         if openvino is None:
             write_bytes(out / path.name, path.read_bytes())
         else:
             made = path.with_suffix(".xml")
             openvino.save_model(openvino.convert_model(path), made, compress_to_fp16=False)
-            for file in (made, made.with_suffix(".bin")):
+            for file in (made.with_suffix(".bin"), made):
                 write_bytes(out / file.name, file.read_bytes())
     write_json(
         out / "detector.json",

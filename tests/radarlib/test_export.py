@@ -83,14 +83,19 @@ def test_what_cannot_be_exported_is_told_in_a_line(tmp_path, capsys):
         export(detector, tmp_path / "x")
     assert main(["export", str(tmp_path / "model"), "--out", str(tmp_path / "x"), "--size", "20", "20"]) == 2
     assert "smaller than the 28-px patch" in capsys.readouterr().err
+    with pytest.raises(UserError, match="holds a fitted model"):
+        export(detector, tmp_path / "forest", size=(HEIGHT, WIDTH))
     assert not (tmp_path / "x").exists()
 
 
 def test_the_command_exports_for_another_size(tmp_path, capsys):
     fitted(tmp_path / "model", "features")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/detector.xml").write_text("of an earlier export")
     args = ["export", str(tmp_path / "model"), "--out", str(tmp_path / "there"), "--size", "90", "70"]
     assert main(args) == 0 and "run.py" in capsys.readouterr().out
     cv2.imwrite(str(tmp_path / "one.png"), np.resize(surface(0), (70, 90)))
+    assert sorted(p.name for p in (tmp_path / "there").iterdir()) == ["detector.json", "detector.onnx", "run.py"]
     expected = Detector.load(tmp_path / "model", "cpu").score(read_image(tmp_path / "one.png"))
     assert said(tmp_path / "there", tmp_path / "one.png")[str(tmp_path / "one.png")] == pytest.approx(
         expected, abs=1e-3
