@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from radarlib import conformal
-from radarlib.config import merge, resolve
+from radarlib.config import resolve
 from radarlib.datasets import classifier_images, drawn
 from radarlib.errors import UserError
 from radarlib.files import read_versioned, sha256_file, write_json
@@ -102,8 +102,6 @@ class Detector(OutlierMixin, BaseEstimator):
         unreadable or too small image, fewer than FEWEST images; ValueError for arrays that are no images.
         """
         self.settings_ = self.settings or resolve({})
-        if self.colour:
-            self.settings_ = merge(self.settings_, {"unet": {"channels": 3}})
         images = self._folder(Path(X)) if isinstance(X, (str, Path)) else self._arrays(X)
         images = [images[i] for i in distinct(images).values()]
         if len(images) < FEWEST:
@@ -213,7 +211,7 @@ class Detector(OutlierMixin, BaseEstimator):
     @property
     def colour(self) -> bool:
         """Whether images are red, green and blue, (H, W, 3), and not gray."""
-        return self.settings_["data"].get("colour", False)
+        return self.settings_["data"]["colour"]
 
     @property
     def smallest(self) -> int:

@@ -55,7 +55,9 @@ class Pixels:
 
     @classmethod
     def fit(cls, images: Sequence[np.ndarray], settings: dict, seed: int, out: Path, device: str) -> Pixels:
-        return cls(train(images, settings, seed, out, device), settings, seed)
+        channels = {"channels": 3} if settings["data"]["colour"] else {}
+        network = {**settings, "unet": {**settings["unet"], **channels}}
+        return cls(train(images, network, seed, out, device), settings, seed)
 
     @classmethod
     def load(cls, directory: Path, settings: dict, seed: int, device: str, old: bool = False) -> Pixels:
