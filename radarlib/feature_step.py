@@ -128,12 +128,18 @@ class CrossFitted:
     unseen: dict[str, FeatureStep]
 
 
+def folded(images: Sequence[np.ndarray], limit: int, seed: int) -> tuple[list[np.ndarray], np.ndarray, dict[str, int]]:
+    """At most `limit` of the images, the part (of FOLDS) that each is in, and the same by the images' content."""
+    some = [images[i] for i in drawn(np.arange(len(images)), limit, seed)]
+    folds = np.random.default_rng(seed).permutation(len(some)) % FOLDS  # at random, for images often alternate in kind
+    return some, folds, {content_hash(image): int(fold) for image, fold in zip(some, folds, strict=True)}
+
+
 def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
     """What `score` needs, from normal images of any size, (H, W) float32 in [-1, 1], none a copy of another."""
     extractor, options = Extractor(settings["features"], settings["compute"]["device"]), settings["feature_step"]
-    some = [images[i] for i in drawn(np.arange(len(images)), options["images"], seed)]
+    some, folds, unseen = folded(images, options["images"], seed)
     features = [extractor.embed(image) for image in progress(some, desc="features", unit="image")]
-    folds = np.random.default_rng(seed).permutation(len(some)) % FOLDS  # at random, for images often alternate in kind
     steps = [
         train(
             [x for x, own in zip(features, folds, strict=True) if own != fold],
@@ -143,8 +149,7 @@ def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
         )
         for fold in range(FOLDS)
     ]
-    unseen = {content_hash(image): steps[fold] for image, fold in zip(some, folds, strict=True)}
-    return CrossFitted(extractor, steps, unseen)
+    return CrossFitted(extractor, steps, {content: steps[fold] for content, fold in unseen.items()})
 
 
 def score(

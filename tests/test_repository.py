@@ -110,16 +110,7 @@ def test_a_broken_link_is_seen(tmp_path, monkeypatch):
 
 def missing_paths(name: str) -> list[str]:
     """Paths in backticks that are neither in the repository's folder, nor beside the page, nor in the study's."""
-    made = (
-        "SET/",
-        "results/",
-        "figures/real",
-        "found/",
-        "model/",
-        "export/",
-        "maps/",
-        "overlays/",
-    )  # by a run, or by others
+    made = ("SET/", "results/", "figures/real", "found/", "model/", "export/", "maps/", "overlays/")  # by others
     spans = re.findall(r"`([^`\n]+)`", words(name))
     paths = [word for span in spans for word in span.split() if re.fullmatch(r"(?:[\w.]+/)+[\w.]*", word)]
     places = (REPOSITORY, (REPOSITORY / name).parent, WINGS["study"])

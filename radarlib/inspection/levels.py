@@ -19,9 +19,8 @@ from safetensors import safe_open
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from radarlib.datasets import drawn
 from radarlib.extractor import Extractor
-from radarlib.feature_step import FOLDS, Whitening
+from radarlib.feature_step import FOLDS, Whitening, folded
 from radarlib.files import write_bytes
 from radarlib.images import content_hash
 from radarlib.runtime import progress
@@ -71,8 +70,7 @@ class _Moments:
 
 def fit(images: Sequence[np.ndarray], extractor: Extractor, limit: int, seed: int) -> Levels:
     """From normal images of any size, (H, W) float32 in [-1, 1], none a copy of another; at most `limit` of them."""
-    some = [images[i] for i in drawn(np.arange(len(images)), limit, seed)]
-    folds = np.random.default_rng(seed).permutation(len(some)) % FOLDS
+    some, folds, unseen = folded(images, limit, seed)
     every: list[list[_Moments]] = []
     for image, fold in zip(progress(some, desc="levels", unit="image"), folds, strict=True):
         found = extractor.levels(image)[1]
@@ -81,7 +79,6 @@ def fit(images: Sequence[np.ndarray], extractor: Extractor, limit: int, seed: in
             if other != fold:
                 for moments, x in zip(every[other], found, strict=True):
                     moments.add(x)
-    unseen = {content_hash(image): int(fold) for image, fold in zip(some, folds, strict=True)}
     return Levels([[moments.whitening() for moments in fold] for fold in every], unseen)
 
 

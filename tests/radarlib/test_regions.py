@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -56,7 +57,7 @@ def test_boxes_lie_around_a_region_and_hide_none_of_it():
 
 
 def test_levels_are_the_distance_from_what_is_normal(extractor):
-    """Against SciPy's Mahalanobis distance, with the half of the images that a training image is not in."""
+    """Against the Mahalanobis distance by an inverse, with the half of the images that a training image is not in."""
     images = [surface(k) for k in range(6)]
     found = levels.fit(images, extractor, 100, seed=0)
     features = [extractor.levels(image)[1] for image in images]
@@ -116,8 +117,6 @@ def test_a_defect_is_in_a_region_and_normal_images_have_none(tmp_path, space):
 
 
 def test_detections_are_left_as_json(tmp_path):
-    import cv2
-
     settings = resolve({"decision": {"space": "features"}, "feature_step": {"steps": 20}})
     for k in range(10):
         (tmp_path / "good").mkdir(exist_ok=True)
