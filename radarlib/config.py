@@ -107,7 +107,7 @@ def resolve(values: dict, source: str = "settings") -> dict:
             raise UserError(f"{source}: {key}: {value} is more than the {top} steps that there are")
     milestones, end = settings["budget"]["steps"], settings["training"]["steps"]
     if milestones is None:
-        milestones = settings["budget"]["steps"] = [max(1, end // part) for part in (8, 4, 2, 1) if part <= end]
+        milestones = settings["budget"]["steps"] = [max(1, end // part) for part in (4, 2, 1) if part <= end]
     if milestones != sorted(milestones) or milestones[-1] != end:
         raise UserError(f"{source}: budget.steps: {milestones} must ascend and end with training.steps, {end}")
     delta, pseudo = settings["loss"]["delta"], settings["loss"]["kind"] == "pseudo_huber"

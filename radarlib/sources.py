@@ -21,15 +21,24 @@ def module_file(name: str, packages: Mapping[str, Path] = OWN) -> Path | None:
     return next((f for f in (place.with_name(f"{place.name}.py"), place / "__init__.py") if f.is_file()), None)
 
 
+@cache
+def _statements(source: str) -> tuple[tuple[str | None, str], ...]:
+    """Imports in a piece of code: (None, module), or (module, name in it). Parsed once, since many jobs share a file."""
+    found: list[tuple[str | None, str]] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(None, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [(node.module, alias.name) for alias in node.names]
+    return tuple(found)
+
+
 def imported(source: str, packages: Mapping[str, Path] = OWN) -> set[str]:
     """Dotted names of the modules of `packages` that a piece of code imports, at its top or inside a function."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            parts = [f"{node.module}.{alias.name}" for alias in node.names]  # modules, or names in one
-            found.update(part if module_file(part, packages) else node.module for part in parts)
+    for module, name in _statements(source):
+        part = f"{module}.{name}" if module else name  # a module, or a name in one
+        found.add(part if module is None or module_file(part, packages) else module)
     return {name for name in found if module_file(name, packages)}
 
 

@@ -2,6 +2,7 @@
 import json
 import os
 import shlex
+from functools import cache
 
 from radarlib.config import typed
 from radarlib.errors import UserError
@@ -69,6 +70,7 @@ def told(ask, *arguments):
         sys.exit(f"radarlib: {error}")
 
 
+@cache
 def settings(profile):
     return told(profile_settings, ROOT, profile, OVERRIDES)
 

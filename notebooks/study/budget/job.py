@@ -40,8 +40,8 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     A part of the normal training images is held out. On it errors are measured, and artificial defects are put on it:
     from these alone a rule may choose. Leaves in `out`: `errors.csv` (t_max, width, images, noise, whole, steps, t,
     where: "normal" or "defect", error, closed: the closed form's error on the same noise, apart: the mean squared
-    distance between both answers) and `features.csv` (…, steps, method, image, kind: train, held, artificial or test,
-    features).
+    distance between both answers) and `features.csv` (…, steps, method, image, kind: train, test and, by RADAR's step,
+    held and artificial, features).
     What is finished of an interrupted run is in `work/`, and is not done again.
     """
     data, options = data.blind(), settings["budget"]
@@ -141,15 +141,16 @@ def measure(
         for t in (t for t in sorted(asked(settings) | set(settings["budget"]["times"])) if t <= variant.t_max):
             found = compared(denoiser, closed if gaussian else None, x_0, eps, t, counts)
             errors.append({"t": t, "where": where, **found})
-    chosen = scored(variant, settings)
-    with progress(total=len(chosen) * sum(map(len, judged.values())), desc=label, unit="image") as bar:
-        for method in chosen:
-            score = METHODS[method].load()
-            for kind, images in judged.items():
-                for name, image in images:
-                    found = score(image, denoiser, settings, seed)[1]
-                    features.append({"method": method, "image": name, "kind": kind, **found})
-                    bar.update()
+    # Held-out images and artificial defects serve the rules that choose, and these choose among RADAR's networks alone.
+    asked_of = [
+        (method, kind, name, image)
+        for method in scored(variant, settings)
+        for kind in (judged if method == "radar" else ("train", "test"))
+        for name, image in judged[kind]
+    ]
+    for method, kind, name, image in progress(asked_of, desc=label, unit="image"):
+        found = METHODS[method].load()(image, denoiser, settings, seed)[1]
+        features.append({"method": method, "image": name, "kind": kind, **found})
     return {"errors": errors, "features": features}
 
 
