@@ -55,7 +55,11 @@ NOTEBOOKS = {
     "06_decision": Notebook(
         methods=["radar", "radar-closed", "ddpm", "anoddpm", "diffusionad"],
         dirty="radar",  # and with each share of defective training images that the profile names
-        leaves={"radar_fig8_contamination": CURVE, "radar_classifiers": (*CURVE, TIMED), "radar_conformal": CHART},
+        leaves={
+            "radar_fig8_contamination": CURVE,
+            "radar_classifiers": (*CURVE, TIMED),
+            **each(CHART, "radar_conformal", "radar_promise"),
+        },
     ),
     "07_ablation": Notebook(jobs=[radar.JOB], leaves={"radar_ablation": CHART}),
     "08_cost": Notebook(cost=True, leaves={"radar_cost": (*CHART, TIMED)}),

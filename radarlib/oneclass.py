@@ -11,10 +11,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
 
+from radarlib import conformal
+
 CLASSIFIERS = {"isolation_forest": "Isolation Forest", "lof": "Local Outlier Factor", "ocsvm": "one-class SVM"}
 NEIGHBOURS = 20  # of the Local Outlier Factor, at most half of the images
 TAILS, NORMAL_RANGE = (0.1, 0.9), 2.563  # quantiles, and what lies between them of a standard normal distribution
 POOLED = 8  # images that the mean over features counts for: of few images one feature's range is hardly known
+PARTS = 10  # of the normal images, each of which is judged by a decision that was fitted without it
 LEAST_SPREAD = 0.01  # of a feature's logarithm: one in a hundred is no defect, however alike few images are
 
 
@@ -106,10 +109,12 @@ def _logs(features: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(features, 1e-12))
 
 
-def cross_scores(features: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Scores (n,) of normal images, each by a `Distance` that was fitted without it: in `folds` random parts."""
+def calibrated(features: np.ndarray, rate: float, seed: int) -> tuple[Distance, np.ndarray, float]:
+    """A decision on all normal images (n, k), the score (n,) of each by one that was fitted without it, and the
+    threshold that about a share `rate` of new normal images exceeds, or as few as n images can tell (cross-conformal).
+    """
     n = len(features)
-    part, scores = np.random.default_rng(seed).permutation(n) % min(folds, n), np.empty(n)
+    part, scores = np.random.default_rng(seed).permutation(n) % min(PARTS, n), np.empty(n)
     for k in range(part.max() + 1):
         scores[part == k] = Distance().fit(features[part != k]).score(features[part == k])
-    return scores
+    return Distance().fit(features), scores, conformal.threshold(scores, conformal.promised(n, rate))

@@ -23,7 +23,7 @@ def module_file(name: str, packages: Mapping[str, Path] = OWN) -> Path | None:
 
 @cache
 def _statements(source: str) -> tuple[tuple[str | None, str], ...]:
-    """Imports in a piece of code: (None, module), or (module, name in it). Parsed once, since many jobs share a file."""
+    """Imports in a piece of code: (None, module), or (module, name in it). Parsed once: many jobs share a file."""
     found: list[tuple[str | None, str]] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

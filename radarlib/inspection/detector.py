@@ -25,7 +25,7 @@ from radarlib.images import distinct, from_array, list_images, read_image
 from radarlib.inspection.regions import Region, regions
 from radarlib.inspection.roi import looked_at, read_roi, write_roi
 from radarlib.inspection.spaces import COLUMNS, SPACES
-from radarlib.oneclass import Distance, OneClass, cross_scores
+from radarlib.oneclass import Distance, OneClass, calibrated
 from radarlib.runtime import progress
 
 FORMAT = 4  # of detector.json
@@ -34,7 +34,6 @@ UNCALIBRATED = 3  # the last format whose maps have no threshold
 SCALED = 24  # images that the layers of a map are scaled by
 FEWEST = 8  # images to learn from
 RATE = 0.05  # of false alarms, where none is asked for
-PARTS = 10  # of the normal images, each of which is judged by a decision that was fitted without it
 ROI = "roi.png"  # in a model directory
 LARGE = 2**22  # pixels: ten seconds on two cores, each time an image is looked at
 DARK = 2 / 16 - 1  # the highest value of images with a sixteenth of their files' range
@@ -175,9 +174,9 @@ class Detector(OutlierMixin, BaseEstimator):
             self.map_threshold_ = conformal.threshold(self.peaks_, conformal.promised(len(self.peaks_), self.asked))
         self.decision_: Distance | OneClass
         if options["rule"] == "distance":
-            self.decision_ = Distance().fit(self.features_)
-            self.calibration_scores_ = cross_scores(self.features_, PARTS, self.seed)
-            self.threshold_ = conformal.threshold(self.calibration_scores_, self.promise)
+            self.decision_, self.calibration_scores_, self.threshold_ = calibrated(
+                self.features_, self.asked, self.seed
+            )
             return self
         forest = OneClass(options["contamination"], options["trees"], self.seed, options["classifier"])
         self.decision_ = forest.fit(self.features_)

@@ -3,7 +3,7 @@ import pytest
 from sklearn.ensemble import IsolationForest
 
 from radarlib import conformal
-from radarlib.oneclass import Distance, OneClass, cross_scores
+from radarlib.oneclass import Distance, OneClass, calibrated
 
 TRAIN = np.random.default_rng(0).normal(size=(200, 2))
 
@@ -57,8 +57,8 @@ def test_no_gross_defect_is_missed_however_few_the_images(n, k):
     for seed in range(60):
         features = normal(n, k, seed)
         gross = 3 * np.median(features, axis=0)[None]
-        threshold = conformal.threshold(cross_scores(features, 10, 0), conformal.promised(n, 0.05))
-        missed += Distance().fit(features).score(gross)[0] <= threshold
+        decision, _, threshold = calibrated(features, 0.05, 0)
+        missed += decision.score(gross)[0] <= threshold
         forest += n == 8 and not OneClass(seed=seed).fit(features).predict(gross)[0]
     assert missed == 0 and (forest > 0) == (n == 8)
 
@@ -69,8 +69,8 @@ def test_a_distance_keeps_what_it_promises(n):
     alarms = []
     for seed in range(100):
         features = normal(n + 300, 4, seed)
-        threshold = conformal.threshold(cross_scores(features[:n], 10, 0), conformal.promised(n, 0.05))
-        alarms.append((Distance().fit(features[:n]).score(features[n:]) > threshold).mean())
+        decision, _, threshold = calibrated(features[:n], 0.05, 0)
+        alarms.append((decision.score(features[n:]) > threshold).mean())
     assert np.mean(alarms) <= conformal.promised(n, 0.05) + 0.01
 
 
@@ -88,9 +88,9 @@ def test_a_few_unclean_images_do_not_move_a_distance():
 
 
 def test_an_image_is_judged_without_itself():
-    """In as many parts as images, its own features cannot move the decision on it."""
+    """In as many parts as there are images here, its own features cannot move the decision on it."""
     features = normal(9, 2, 0)
     outlier = features.copy()
     outlier[4] = 50
     alone = Distance().fit(np.delete(outlier, 4, axis=0)).score(outlier[[4]])[0]
-    assert cross_scores(outlier, 9, 0)[4] == pytest.approx(alone)
+    assert calibrated(outlier, 0.05, 0)[1][4] == pytest.approx(alone)

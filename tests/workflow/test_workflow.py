@@ -66,6 +66,7 @@ EXHIBITS = {
         (
             "radar_fig8_contamination",
             "radar_conformal",
+            "radar_promise",
             "radar_ablation",
             "rddpm_fig4_delta",
             "rddpm_fig5_contamination",
@@ -158,7 +159,7 @@ def test_numbers_are_the_stored_ones_within_tolerance(smoke, name):
     assert list(ours.columns) == list(stored.columns) and len(ours) == len(stored)
     rates = (
         "radar_table2", "radar_by_grade", "radar_fig8", "radar_classifiers", "radar_conformal", "radar_ablation",
-        "unclean_practice",
+        "radar_promise", "unclean_practice",
         "budget", "denoising_paradox", "protocol_gain", "limit_power", "limit_gain", "limit_maps",
         "terms",
     )  # fmt: skip

@@ -16,7 +16,7 @@ from study.drawing import STYLES, WIDTH, curve, message, words
 from study.methods import METHODS, label_of, table_rows
 from study.methods import method as find_method
 from study.metrics import TITLES
-from study.radar.decision import RULES
+from study.radar.decision import DECISIONS, PLACES, RULES
 
 
 def detection_figure(table: pd.DataFrame) -> Figure:
@@ -159,6 +159,44 @@ def conformal_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel("rate asked for")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2 if width == WIDTH else 1)
+    return fig
+
+
+TICKS = (8, 20, 50, 200)  # numbers of good images, on a scale of logarithms
+
+
+def promise_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
+    """False alarms on new good images, and gross defects missed, against the number of good images: a column per set,
+    in one column of a page a row.
+    """
+    sets = list(dict.fromkeys(table["set"]))
+    across = width == WIDTH
+    shape = (2, len(sets)) if across else (len(sets), 2)
+    size = (min(WIDTH, 2.6 * len(sets) + 0.8), 3.8) if across else (width, 1.6 * len(sets) + 1)
+    fig, axes = plt.subplots(*shape, figsize=size, squeeze=False, sharex=True, sharey="row" if across else "col")
+    pairs = axes.T if across else axes
+    for (alarms, gross), name in zip(pairs, sets, strict=True):
+        part = table[table["set"] == name]
+        for k, (rule, label) in enumerate(DECISIONS.items()):
+            rows = part[part["decision"] == rule]
+            for j, (place, where) in enumerate(PLACES.items()):
+                curve(alarms, rows[rows["place"] == place], "n", "false_alarms", 2 * k + j, f"{label}: {where}")
+            few = rows.drop_duplicates("n")
+            few = few.assign(share=few["missed"] / few["fits"])
+            curve(gross, few, "n", "share", 2 * k, label, band=False)
+        least = part.drop_duplicates("n")
+        alarms.plot(least["n"], least["promised"], color="k", lw=0.7, ls=":", label="promised by the distance")
+        alarms.set(title=name.replace("_", " "), ylim=(0, None), xscale="log")
+        gross.set(ylim=(-0.03, 1.03), xlim=(7, 1.15 * table["n"].max()))
+        for ax in (alarms, gross):
+            ax.set_xticks(TICKS, [f"{n}" for n in TICKS], minor=False)
+            ax.minorticks_off()
+    for alarms, gross in pairs[:1] if across else pairs:
+        alarms.set_ylabel("false alarms that came")
+        gross.set_ylabel("gross defects missed")
+    for ax in axes[-1]:
+        ax.set_xlabel("good images")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2 if across else 1)
     return fig
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from radarlib import conformal
 from radarlib.datasets import GOOD
-from radarlib.oneclass import CLASSIFIERS, OneClass
+from radarlib.oneclass import CLASSIFIERS, Distance, OneClass, calibrated
 from radarlib.runtime import elapsed
 from study.detection import fitted
 from study.evaluate import metric_rows
@@ -25,6 +25,16 @@ RULES = {
     "conformal, dirty": "conformal, 10 % of the calibration images defective",
 }
 """How a threshold is set, for `radar_conformal`."""
+
+DECISIONS = {"distance": "distance, cross-conformal", "forest": "Isolation Forest, as published"}
+"""Of `radarlib fit`, for `radar_promise`."""
+
+PLACES = {"left out": "training images left out", "test": "good test images"}
+"""Where new good images come from, for `radar_promise`."""
+
+SIZES = (8, 12, 20, 50, 100, 200)  # numbers of good images; and all that there are
+RATE, GROSS = 0.05, 3  # the share of false alarms asked for; what a gross defect does to every feature
+LEAST_NEW = 4  # good images on which false alarms are counted
 
 DIFFUSION = ("radar", "ddpm", "diffusionad", "anoddpm", "radar-closed")
 CONTAMINATIONS = np.round(np.arange(0, 0.501, 0.05), 2)
@@ -158,6 +168,76 @@ def conformal_table(session: Session, splits: int = 500, dirt: float = 0.1) -> p
                 }
             )
     return pd.DataFrame(rows)
+
+
+def promise_table(session: Session) -> pd.DataFrame:
+    """`radar_promise`: what decisions keep that were fitted on few good images, by set, decision, number of images n,
+    and place where the new good images come from.
+
+    In each of `evidence.promise_fits` fits n training images are drawn; what is left of them is new to the decision,
+    though not to the network, and so are the good test images. `asked` is the share of false alarms wanted, `promised`
+    the least that n images can promise, `false_alarms` what came, the mean over fits, with its bootstrap interval over
+    images. `missed` of `fits` gross defects were not flagged: medians of the normal features, times three. `recall`:
+    of the defects in the test set, the share that was flagged.
+    """
+    options, rows, seed = session.settings["decision"], [], session.seeds[0]
+    fits, evidence = session.settings["evidence"]["promise_fits"], session.settings["evidence"]
+    for name in session.sets:
+        _, train, test = fitted(session, name, "radar", seed)
+        values, good = train.to_numpy(), test.index.get_level_values("defect") == GOOD
+        normal, defective = test.to_numpy()[good], test.to_numpy()[~good]
+        for n in [n for n in SIZES if n < len(values)] + [len(values)]:
+            rng = np.random.default_rng([seed, n])
+            draws = [rng.permutation(len(values)) for _ in range(fits)]
+            for rule in DECISIONS:
+                missed, found = 0, []
+                flags = {"left out": np.full((fits, len(values)), np.nan), "test": np.full((fits, len(normal)), np.nan)}
+                for k, order in enumerate(draws):
+                    given, rest = values[order[:n]], order[n:]
+                    decision: Distance | OneClass
+                    if rule == "distance":
+                        decision, _, limit = calibrated(given, RATE, k)
+                    else:
+                        decision = forest = OneClass(options["contamination"], options["trees"], k).fit(given)
+                        limit = forest.threshold
+                    gross = GROSS * np.median(given, axis=0)[None]
+                    above = decision.score(np.concatenate([values, normal, defective, gross])) > limit
+                    flags["left out"][k, rest] = above[rest]
+                    flags["test"][k] = above[len(values) :][: len(normal)]
+                    found.append(above[len(values) + len(normal) : -1].mean())
+                    missed += not above[-1]
+                for place, came in flags.items():
+                    came = came[:, ~np.isnan(came).all(axis=0)]
+                    if came.shape[1] < LEAST_NEW:
+                        continue
+                    share = np.nanmean(came, axis=0)
+                    drawn = rng.choice(share, (evidence["bootstrap"], len(share))).mean(axis=1)
+                    low, high = interval(drawn, evidence["level"])
+                    rows.append({
+                        "set": name, "decision": rule, "n": n, "place": place, "asked": RATE,
+                        "promised": conformal.promised(n, RATE), "false_alarms": share.mean(), "low": low, "high": high,
+                        "new_images": len(share), "missed": missed, "fits": fits, "recall": float(np.mean(found)),
+                    })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def promise_verdicts(table: pd.DataFrame) -> list[str]:
+    """One computed line per set: what fits on all its good images keep, and how many gross defects few images miss."""
+    lines = []
+    for name, part in table.groupby("set", sort=False):
+        gross = part.drop_duplicates(["decision", "n"]).groupby("decision")[["missed", "fits"]].sum()
+        last = part[(part["place"] == "test") & (part["n"] == part["n"].max())].set_index("decision")
+        kept = {
+            rule: f"{row['false_alarms']:.0%} [{row['low']:.0%}, {row['high']:.0%}]" for rule, row in last.iterrows()
+        }
+        lines.append(
+            f"{name}: of good test images {kept['distance']} are flagged where"
+            f" {last.loc['distance', 'promised']:.0%} are promised (forest: {kept['forest']}, nothing promised); gross"
+            f" defects missed in"
+            f" {gross.loc['distance', 'missed']} of {gross.loc['distance', 'fits']} fits (forest:"
+            f" {gross.loc['forest', 'missed']})"
+        )
+    return lines
 
 
 def ablation_table(session: Session) -> pd.DataFrame:
