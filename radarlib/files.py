@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,15 @@ import pandas as pd
 
 from radarlib.errors import UserError
 
+UNFINISHED = ".part"  # ends the name of a file that is being written
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file as a whole or not at all: an older one survives a full disk or a killed process."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=UNFINISHED)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -34,6 +38,49 @@ def write_bytes(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); what was there before is unchanged") from error
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """While this lasts no other process that asks writes to a folder, which is made where it is missing. What one that
+    was killed has left half written is removed; the system frees its lock with it, so there is none to remove by hand.
+
+    Raises UserError where another one writes to the folder, or nobody may.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made ({error.strerror})") from None
+    handle = _locked(folder)
+    try:
+        for file in folder.rglob(f".*{UNFINISHED}"):
+            file.unlink(missing_ok=True)
+        yield
+    except PermissionError as error:
+        raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from None
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(folder: Path) -> int | None:
+    """A lock on a folder, held until what is returned is closed; None where the system has none."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UserError(
+            f"{folder}: another radarlib is writing there; wait for its end, or give another --out"
+        ) from None
+    except OSError:  # a file system without locks
+        os.close(handle)
+        return None
+    return handle
 
 
 def write_json(path: Path, value: Any) -> None:

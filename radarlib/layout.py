@@ -74,7 +74,8 @@ def listing(root: Path, name: str) -> Listing:
 
 def files_in(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
     """Files of a folder with one of these endings, subfolders included, hidden ones left out."""
-    return (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    return (p for p in found if not p.is_dir())
 
 
 def images_in(folder: Path) -> list[Path]:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:  # PyTorch takes seconds to import, and jobs without a network
 
 
 T = TypeVar("T")
+SPINS = "2500"
+"""How often a thread of GNU OpenMP, which PyTorch's Linux wheels have, looks for work before it sleeps. The library's
+own 300,000 takes the core from whoever else wants it: with two other processes on two cores a training on two threads
+was 2.2 times as fast this way, and on an idle machine 0.95 times (medians).
+"""
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -63,6 +68,8 @@ def use_threads(threads: int | None) -> None:
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     os.environ["OMP_NUM_THREADS"] = str(threads)  # for PyTorch, should it be imported later
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
     cv2.setNumThreads(threads)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,7 +18,7 @@ import pandas as pd
 
 from radarlib.config import resolve
 from radarlib.errors import UserError
-from radarlib.files import read_json, sha256_file, write_bytes, write_csv, write_json
+from radarlib.files import alone_in, read_json, sha256_file, write_bytes, write_csv, write_json
 from radarlib.images import content_hash, list_images, read_image
 from radarlib.inspection.detector import Detector
 from radarlib.inspection.regions import Region
@@ -42,10 +44,11 @@ def fit(
     settings = settings or resolve({})
     region = read_roi(roi, settings["data"]["image_size"]) if roi else None
     detector = Detector(settings, seed, device, region)
-    if (out / "detector.json").is_file():
-        print(f"{out}: holds a fitted model, which this one will replace", file=sys.stderr)
-    detector.fit(good, out=out)
-    detector.save(out)
+    with alone_in(out):
+        if (out / "detector.json").is_file():
+            print(f"{out}: holds a fitted model, which this one will replace", file=sys.stderr)
+        detector.fit(good, out=out)
+        detector.save(out)
     return detector
 
 
@@ -163,9 +166,18 @@ _worker: tuple[Detector, Results] | None = None  # of a process of its own
 
 def _start(model: Path, device: str, out: Path) -> None:
     global _worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     use_threads(1)
     detector = Detector.load(model, device)
     _worker = detector, Results.of(detector, out, model)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work without end."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _judge_there(path: Path, name: str) -> dict | str:
@@ -204,15 +216,17 @@ def detect(
 
     Leaves in `out` what `Results` says. jobs : processes, each with a thread.
     """
-    todo, results, failures = _inputs(targets), Results.of(detector, out, model), list[str]()
-    answers = _each(detector, todo, results, model, min(jobs, len(todo)))
-    for (_, name), answer in zip(progress(todo, desc="detecting", unit="image"), answers, strict=True):
-        if isinstance(answer, str):
-            failures.append(answer)
-        else:
-            results.add(name, answer)
-    results.flush()
-    report(results.table, failures, out)
+    todo, failures = _inputs(targets), list[str]()
+    with alone_in(out):
+        results = Results.of(detector, out, model)
+        answers = _each(detector, todo, results, model, min(jobs, len(todo)))
+        for (_, name), answer in zip(progress(todo, desc="detecting", unit="image"), answers, strict=True):
+            if isinstance(answer, str):
+                failures.append(answer)
+            else:
+                results.add(name, answer)
+        results.flush()
+        report(results.table, failures, out)
     return results.table, failures
 
 
@@ -224,26 +238,27 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    results, seen, settled = Results.of(detector, out, model), dict[Path, tuple[int, int]](), set[Path]()
     print(f"{folder}: watched; interrupt to stop", file=sys.stderr)
-    try:
-        while polls is None or polls > 0:
-            polls = None if polls is None else polls - 1
-            for path in images_in(folder):
-                state = _state(path)
-                if state is None:
-                    continue
-                if seen.get(path) != state:
-                    seen[path] = state
-                    settled.discard(path)
-                elif path not in settled:
-                    settled.add(path)
-                    _announce(detector, path, path.relative_to(folder).as_posix(), results)
-            if polls != 0:
-                time.sleep(POLL_SECONDS)
-    finally:
-        results.flush()
-        report(results.table, [], out)
+    with alone_in(out):
+        results, seen, settled = Results.of(detector, out, model), dict[Path, tuple[int, int]](), set[Path]()
+        try:
+            while polls is None or polls > 0:
+                polls = None if polls is None else polls - 1
+                for path in images_in(folder):
+                    state = _state(path)
+                    if state is None:
+                        continue
+                    if seen.get(path) != state:
+                        seen[path] = state
+                        settled.discard(path)
+                    elif path not in settled:
+                        settled.add(path)
+                        _announce(detector, path, path.relative_to(folder).as_posix(), results)
+                if polls != 0:
+                    time.sleep(POLL_SECONDS)
+        finally:
+            results.flush()
+            report(results.table, [], out)
 
 
 def _state(path: Path) -> tuple[int, int] | None:

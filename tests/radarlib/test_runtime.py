@@ -1,8 +1,10 @@
+import os
+
 import pytest
 import torch
 
 from radarlib.errors import UserError
-from radarlib.runtime import resolve_device, resolve_precision
+from radarlib.runtime import SPINS, resolve_device, resolve_precision, use_threads
 
 
 def test_devices():
@@ -11,3 +13,20 @@ def test_devices():
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="device 'cuda' is not available here"):
             resolve_device("cuda")
+
+
+def test_waiting_threads_sleep_soon_unless_the_user_says_how_they_wait(monkeypatch):
+    before = torch.get_num_threads()
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+    try:
+        use_threads(1)
+        assert os.environ["GOMP_SPINCOUNT"] == SPINS and os.environ["OMP_NUM_THREADS"] == "1"
+        monkeypatch.delenv("GOMP_SPINCOUNT")
+        monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+        use_threads(1)
+        assert "GOMP_SPINCOUNT" not in os.environ
+    finally:
+        use_threads(before)
+        os.environ.pop("GOMP_SPINCOUNT", None)
