@@ -135,11 +135,17 @@ def folded(images: Sequence[np.ndarray], limit: int, seed: int) -> tuple[list[np
     return some, folds, {content_hash(image): int(fold) for image, fold in zip(some, folds, strict=True)}
 
 
-def fit(images: Sequence[np.ndarray], settings: dict, seed: int) -> CrossFitted:
-    """What `score` needs, from normal images of any size, (H, W) float32 in [-1, 1], none a copy of another."""
-    extractor, options = Extractor(settings["features"], settings["compute"]["device"]), settings["feature_step"]
+def fit(
+    images: Sequence[np.ndarray], settings: dict, seed: int, seen: tuple[Extractor, Sequence[np.ndarray]] | None = None
+) -> CrossFitted:
+    """What `score` needs, from normal images of any size, (H, W) float32 in [-1, 1], none a copy of another.
+
+    seen : an extractor, and what it gives of the images that `folded` takes, where they are at hand.
+    """
+    options = settings["feature_step"]
     some, folds, unseen = folded(images, options["images"], seed)
-    features = [extractor.embed(image) for image in progress(some, desc="features", unit="image")]
+    extractor = seen[0] if seen else Extractor(settings["features"], settings["compute"]["device"])
+    features = seen[1] if seen else [extractor.embed(image) for image in progress(some, desc="features", unit="image")]
     steps = [
         train(
             [x for x, own in zip(features, folds, strict=True) if own != fold],

@@ -68,18 +68,22 @@ class _Moments:
         )
 
 
-def fit(images: Sequence[np.ndarray], extractor: Extractor, limit: int, seed: int) -> Levels:
-    """From normal images of any size, (H, W) float32 in [-1, 1], none a copy of another; at most `limit` of them."""
+def fit(images: Sequence[np.ndarray], extractor: Extractor, limit: int, seed: int) -> tuple[Levels, list[np.ndarray]]:
+    """From normal images of any size, (H, W) float32 in [-1, 1], none a copy of another; at most `limit` of them. And
+    what `Extractor.embed` gives of each that `folded` takes.
+    """
     some, folds, unseen = folded(images, limit, seed)
     every: list[list[_Moments]] = []
-    for image, fold in zip(progress(some, desc="levels", unit="image"), folds, strict=True):
-        found = extractor.levels(image)[1]
+    embedded = []
+    for image, fold in zip(progress(some, desc="features", unit="image"), folds, strict=True):
+        whole, found = extractor.levels(image)
+        embedded.append(whole)
         every = every or [[_Moments(x.shape[-1]) for x in found] for _ in range(FOLDS)]
         for other in range(FOLDS):
             if other != fold:
                 for moments, x in zip(every[other], found, strict=True):
                     moments.add(x)
-    return Levels([[moments.whitening() for moments in fold] for fold in every], unseen)
+    return Levels([[moments.whitening() for moments in fold] for fold in every], unseen), embedded
 
 
 def save(levels: Levels, path: Path) -> None:

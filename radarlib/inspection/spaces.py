@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 from radarlib import feature_step, radar
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
+from radarlib.extractor import Extractor
 from radarlib.inspection import levels
 from radarlib.map_features import PAPER_SIDE, norm_features
 from radarlib.train import train
@@ -88,9 +89,9 @@ class Features:
 
     @classmethod
     def fit(cls, images: Sequence[np.ndarray], settings: dict, seed: int, out: Path, device: str) -> Features:
-        model = feature_step.fit(images, _on(settings, device), seed)
-        where = levels.fit(images, model.extractor, settings["feature_step"]["images"], seed)
-        return cls(model, where, settings, seed)
+        extractor = Extractor(settings["features"], device)
+        where, embedded = levels.fit(images, extractor, settings["feature_step"]["images"], seed)
+        return cls(feature_step.fit(images, settings, seed, (extractor, embedded)), where, settings, seed)
 
     @classmethod
     def load(cls, directory: Path, settings: dict, seed: int, device: str, old: bool = False) -> Features:
