@@ -25,14 +25,25 @@ import pandas as pd
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]  # where the packages `radarlib` and `study` lie
 
-from study.claims import EXPERIMENT, FAILS, HOLDS, ITSELF, MOVING, PARTLY, UNDECIDED, UNFOLLOWED, UNTESTED  # noqa: E402
+from study.claims import (  # noqa: E402
+    EXPERIMENT,
+    FAILS,
+    FULL,
+    HOLDS,
+    ITSELF,
+    MOVING,
+    PARTLY,
+    UNDECIDED,
+    UNFOLLOWED,
+    UNTESTED,
+)  # fmt: skip
 from study.methods import METHODS, TOGETHER, label_of  # noqa: E402
 from study.metrics import LEVELS  # noqa: E402
 from study.noise.names import LABELS  # noqa: E402
 from study.tables import wide  # noqa: E402
 
 OPEN = "undecided"
-VERDICTS = {HOLDS: HOLDS, PARTLY: PARTLY, FAILS: FAILS, **dict.fromkeys((UNDECIDED, MOVING, UNFOLLOWED), OPEN)}
+VERDICTS = {HOLDS: HOLDS, PARTLY: PARTLY, FAILS: FAILS, **dict.fromkeys((UNDECIDED, MOVING, UNFOLLOWED, FULL), OPEN)}
 """How verdicts are counted."""
 PAGES = ("README.md", "figures/README.md")
 MARK = re.compile(r"(<!-- (table|verdicts) of (\S+?)(?:: (.+?), (\w+) by ([\w ]+?)( with seeds)?)? -->\n)(?:\|.*\n)*")

@@ -22,8 +22,9 @@ from study.plan import HALF, LONG, without_steps
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
 HOLDS, FAILS, PARTLY, UNTESTED = "holds", "fails", "partly", "cannot be tested here"
-UNDECIDED, MOVING, UNFOLLOWED = (
+UNDECIDED, MOVING, UNFOLLOWED, FULL = (
     "undecided (within the interval)", "undecided (still moving)", "undecided (training not followed)",
+    "undecided (nothing left to gain)",
 )  # fmt: skip
 EXPERIMENT, ITSELF = "experiment of ours", "the paper against itself"
 LEVEL = 0.95  # of the interval that must lie on one side
@@ -45,20 +46,22 @@ class Part:
     margin : a difference below it is none: what another seed or another processor changes.
     moved : how far the last doubling of the training moved it; 0 without a network, None where nobody has looked.
     tracked : whether `Evidence.at` gives it at earlier times of the training.
+    room : how far ahead it could lie at most: 0 where a rival is perfect already.
     """
 
     slack: np.ndarray
     margin: float = 0.0
     moved: float | None = 0.0
     tracked: bool = False
+    room: float = np.inf
 
     @property
     def verdict(self) -> str:
         """HOLDS or FAILS where value and interval say so and the training's last doubling does not; else what is
-        missing: UNFOLLOWED, MOVING or UNDECIDED.
+        missing: UNFOLLOWED, MOVING, UNDECIDED or FULL.
 
         It holds where it is ahead by the margin or more, and by all of the interval; it fails where the interval has no
-        advantage that counts. Without resamples the margin alone decides.
+        advantage that counts, though there was room for one. Without resamples the margin alone decides.
         """
         value = self.slack[0]
         if self.moved is None:
@@ -68,6 +71,8 @@ class Part:
         low, high = interval(self.slack[1:], LEVEL) if len(self.slack) > 1 else (value, value + 2 * self.margin)
         if value >= self.margin and low >= 0:
             return HOLDS
+        if high < self.margin and high >= 0 and self.room < self.margin:
+            return FULL
         return FAILS if high < self.margin or high < 0 else UNDECIDED
 
     @property
@@ -90,7 +95,7 @@ class Joined:
     @property
     def verdict(self) -> str:
         found = {part.verdict for part in self.parts}
-        return next(verdict for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, HOLDS) if verdict in found)
+        return next(verdict for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, FULL, HOLDS) if verdict in found)
 
     @property
     def side(self) -> bool:
@@ -126,13 +131,15 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """PARTLY where it holds on some sets and fails on others; where a set is undecided, why."""
+        """PARTLY where it holds on some sets and fails on others; where a set is undecided, why. Sets on which nothing
+        was left to gain say nothing where others say something.
+        """
         if not self.parts:
             return UNTESTED
         found = {part.verdict for part in self.parts}
         if {HOLDS, FAILS} <= found:
             return PARTLY
-        return next(verdict for verdict in (UNFOLLOWED, MOVING, UNDECIDED, HOLDS, FAILS) if verdict in found)
+        return next(verdict for verdict in (UNFOLLOWED, MOVING, UNDECIDED, HOLDS, FAILS, FULL) if verdict in found)
 
 
 def followed(found: Finding, before: Finding) -> Finding:
@@ -278,6 +285,13 @@ class Evidence:
     def part(self, slack: np.ndarray, metric: str, moved: float | None, tracked: bool = False) -> Part:
         """A comparison in units of a metric."""
         return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked)
+
+    def ahead(
+        self, ours: np.ndarray, rival: np.ndarray, metric: str, moved: float | None, tracked: bool = False
+    ) -> Part:
+        """A comparison of two values of a metric of which 1 is the most: it holds where ours is the higher one."""
+        best = float(np.atleast_1d(rival)[0])
+        return replace(self.part(ours - rival, metric, moved, tracked), room=1 - best)
 
     def no_worse(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
         """A comparison that holds unless it is off the claim's side by a difference that counts."""

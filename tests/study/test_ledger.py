@@ -12,6 +12,7 @@ from radarlib.errors import UserError
 from study.claims import (
     EXPERIMENT,
     FAILS,
+    FULL,
     HOLDS,
     ITSELF,
     LITTLE,
@@ -68,6 +69,15 @@ def test_a_verdict_needs_a_difference_that_counts_an_interval_and_a_training_tha
     slack, margin, moved, expected
 ):
     assert Part(slack, margin, moved).verdict == expected
+
+
+def test_where_a_rival_is_perfect_nothing_is_lost_by_being_level():
+    level, behind = np.zeros(401), spread(-0.1)
+    assert Part(level, 0.02, 0.0).verdict == FAILS and Part(level, 0.02, 0.0, room=0.0).verdict == FULL
+    assert Part(behind, 0.02, 0.0, room=0.0).verdict == FAILS and Part(level, 0.02, 0.0, room=0.1).verdict == FAILS
+    full, yes, no = Part(level, 0.02, 0.0, room=0.0), exactly(True), exactly(False)
+    found = [Finding("", parts).verdict for parts in ((full,), (full, yes), (full, no), (all_of([full, yes]),))]
+    assert found == [FULL, HOLDS, FAILS, FULL]
 
 
 def test_parts_make_a_verdict():
@@ -240,7 +250,7 @@ def detects(folder, **f1: float) -> None:
 def test_every_claim_has_a_row(exhibits):
     table, used = verdicts(exhibits, PAPER)
     assert len(table) == sum(map(len, CLAIMS.values())) > 80
-    assert set(table["verdict"]) <= {HOLDS, FAILS, PARTLY, UNTESTED, UNDECIDED, MOVING, UNFOLLOWED}
+    assert set(table["verdict"]) <= {HOLDS, FAILS, PARTLY, UNTESTED, UNDECIDED, MOVING, UNFOLLOWED, FULL}
     assert table["ours"].str.len().min() > 0 and exhibits / "radar_table2_detection.csv" in used
     assert exhibits / "radar_table2_detection.draws.npz" in used and REPOSITORY / "data/wobble.csv" in used
     assert (table["verdict"] == UNTESTED).sum() == 3  # those that no exhibit can tell

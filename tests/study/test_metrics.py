@@ -61,16 +61,20 @@ def test_bootstrap_draws_runs_as_well_on_the_same_images():
     one = bootstrap_metrics(TRUTH, SCORES[None], FLAGGED[None], 400, seed=0)
     two = bootstrap_metrics(TRUTH, other[None], ~FLAGGED[None], 400, seed=0)
     for name in DETECTION:
-        ways = np.stack([one[name], two[name], (one[name] + two[name]) / 2])
+        mean = (one[name] + two[name]) / 2
+        ways = np.clip(np.stack([mean + 2**0.5 * (way - mean) for way in (one[name], two[name], mean)]), 0, 1)
         assert (np.abs(both[name] - ways).min(0) < 1e-9).all()
-    share = np.isclose(both["auroc"], one["auroc"]) & ~np.isclose(one["auroc"], two["auroc"])
+    mean = (one["auroc"] + two["auroc"]) / 2
+    first = np.clip(mean + 2**0.5 * (one["auroc"] - mean), 0, 1)
+    share = np.isclose(both["auroc"], first) & ~np.isclose(one["auroc"], two["auroc"])
     assert 0.15 < share.mean() < 0.35  # a quarter of the draws takes the first run twice
 
 
 def test_two_way_resamples_spread_as_runs_and_images_do():
     rng = np.random.default_rng(0)
-    runs = rng.normal(0, 1, (5, 1)) + 0.01 * rng.normal(size=(5, 2000))  # runs differ, images hardly matter
-    assert np.std(over_runs(runs)) == pytest.approx(np.std(runs.mean(1)) / 5**0.5, rel=0.1)
+    runs = 0.5 + 0.1 * rng.normal(0, 1, (5, 1)) + 0.001 * rng.normal(size=(5, 2000))  # images hardly matter
+    assert np.std(over_runs(runs)) == pytest.approx(np.std(runs.mean(1), ddof=1) / 5**0.5, rel=0.1)
+    assert over_runs(np.array([[0.9], [1.0]]).repeat(50, 1)).max() <= 1
     np.testing.assert_array_equal(over_runs(runs[:1]), runs[0])
 
 

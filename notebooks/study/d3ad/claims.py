@@ -16,7 +16,6 @@ from study.claims import (
     Claim,
     Evidence,
     Finding,
-    Part,
     all_of,
     by,
     each_set,
@@ -47,16 +46,16 @@ def _best_dynamic(metric: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         values = _values(part, "policy", metric)
         fixed = values[FIXED]
-        return told(values[list(POLICIES.values())]), evidence.part(
-            values[DYNAMIC] - highest(fixed), metric, NOT_FOLLOWED
+        return told(values[list(POLICIES.values())]), evidence.ahead(
+            values[DYNAMIC], highest(fixed), metric, NOT_FOLLOWED
         )
 
     return ask
 
 
-def _pro_hardly_differs(_: Evidence, part: pd.DataFrame) -> Answer:
+def _pro_hardly_differs(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = _values(part, "policy", "pro")[list(POLICIES.values())]
-    return told(values), Part(0.01 - (highest(values) - lowest(values)), 0, NOT_FOLLOWED)
+    return told(values), evidence.part(0.01 - (highest(values) - lowest(values)), "pro", NOT_FOLLOWED)
 
 
 def _gain(better: str, worse: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
@@ -67,9 +66,9 @@ def _gain(better: str, worse: str) -> Callable[[Evidence, pd.DataFrame], Answer]
         for metric in ("auroc", "pro"):
             values = _values(part, "variant", metric)
             if len(values):
-                gains[metric] = values[ABLATION[better]] - values[ABLATION[worse]]
-        text = ", ".join(f"{m.upper()} {g[0]:+.3f}" for m, g in gains.items())
-        return text, all_of(evidence.part(gain, metric, NOT_FOLLOWED) for metric, gain in gains.items())
+                gains[metric] = values[ABLATION[better]], values[ABLATION[worse]]
+        text = ", ".join(f"{m.upper()} {(a - b)[0]:+.3f}" for m, (a, b) in gains.items())
+        return text, all_of(evidence.ahead(*pair, metric, NOT_FOLLOWED) for metric, pair in gains.items())
 
     return ask
 
@@ -79,7 +78,9 @@ def _most_impactful(evidence: Evidence, part: pd.DataFrame) -> Answer:
     scaling = values[ABLATION[SCALED_ONLY.name]] - values[ABLATION[PLAIN.name]]
     adaptation = values[ABLATION[NOISED.name]] - values[ABLATION[PLAIN.name]]
     text = f"I-AUROC: scaling {scaling[0]:+.3f}, adaptation {adaptation[0]:+.3f}"
-    return text, evidence.part(scaling - adaptation, "auroc", NOT_FOLLOWED)
+    return text, evidence.ahead(
+        values[ABLATION[SCALED_ONLY.name]], values[ABLATION[NOISED.name]], "auroc", NOT_FOLLOWED
+    )
 
 
 def _declines(evidence: Evidence, part: pd.DataFrame) -> Answer:
@@ -87,7 +88,7 @@ def _declines(evidence: Evidence, part: pd.DataFrame) -> Answer:
     line = _values(part, "omega", "auroc")
     text = f"I-AUROC {line[0.0][0]:.2f} at ω = 0, {line[1.0][0]:.2f} at ω = 1"
     best = evidence.no_worse(line[0.0] - highest(line.drop(0.0)), "auroc", NOT_FOLLOWED)
-    return text, all_of([best, evidence.part(line[0.0] - line[1.0], "auroc", NOT_FOLLOWED)])
+    return text, all_of([best, evidence.ahead(line[0.0], line[1.0], "auroc", NOT_FOLLOWED)])
 
 
 def _further_out(evidence: Evidence) -> Finding:
@@ -104,8 +105,7 @@ def _further_out(evidence: Evidence) -> Finding:
 
 def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = by(part, "method")[["D3AD", *FEATURES]]
-    slack = values["D3AD"] - highest(values[list(FEATURES)])
-    return "PRO " + told(values), evidence.part(slack, "pro", NOT_FOLLOWED)
+    return "PRO " + told(values), evidence.ahead(values["D3AD"], highest(values[list(FEATURES)]), "pro", NOT_FOLLOWED)
 
 
 def _detects_like(evidence: Evidence, part: pd.DataFrame) -> Answer:
@@ -195,8 +195,8 @@ def _more_than(*controls: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
 
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         values = _values(part, "policy", "auroc")
-        slack = values[DYNAMIC] - highest(values[list(controls)])
-        return told(values[[DYNAMIC, *controls]]), evidence.part(slack, "auroc", NOT_FOLLOWED)
+        rival = highest(values[list(controls)])
+        return told(values[[DYNAMIC, *controls]]), evidence.ahead(values[DYNAMIC], rival, "auroc", NOT_FOLLOWED)
 
     return ask
 

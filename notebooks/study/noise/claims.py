@@ -15,7 +15,6 @@ from study.claims import (
     Claim,
     Evidence,
     Finding,
-    Part,
     all_of,
     by,
     each_set,
@@ -55,7 +54,7 @@ def _others(values: pd.Series) -> np.ndarray:
 
 def _detects_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = by(part, "noise")
-    return _listed(part), evidence.part(values["gaussian"] - _others(values), "auroc", NOT_FOLLOWED)
+    return _listed(part), evidence.ahead(values["gaussian"], _others(values), "auroc", NOT_FOLLOWED)
 
 
 def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
@@ -63,22 +62,23 @@ def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
     for metric, rows in part.groupby("metric", sort=False):
         values = by(rows, "noise")
         texts.append(f"{str(metric).removeprefix('pixel_').upper()} {_listed(rows)}")
-        parts.append(evidence.part(values["gaussian"] - _others(values), str(metric), NOT_FOLLOWED))
+        parts.append(evidence.ahead(values["gaussian"], _others(values), str(metric), NOT_FOLLOWED))
     return "; ".join(texts), all_of(parts)
 
 
 def _structured(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = by(part, "noise")
-    slack = lowest(values[["simplex", "mixture"]]) - values["gaussian"]
-    return _listed(part), evidence.part(slack, "auroc", NOT_FOLLOWED)
+    others = lowest(values[["simplex", "mixture"]])
+    return _listed(part), evidence.ahead(others, values["gaussian"], "auroc", NOT_FOLLOWED)
 
 
 def _may_help(evidence: Evidence) -> Finding:
     table = evidence.table(T1).query(OURS)
     means = {str(noise): np.mean(np.stack(list(part["value"])), axis=0) for noise, part in table.groupby("noise")}
     text = ", ".join(f"{LABELS[n]} {means[n][0]:.2f}" for n in FILTER)
-    slack = highest([means["simplex"], means["mixture"]]) - means["gaussian"]
-    return Finding(f"means over {table['set'].nunique()} sets: {text}", (evidence.part(slack, "auroc", NOT_FOLLOWED),))
+    others = highest([means["simplex"], means["mixture"]])
+    part = evidence.ahead(others, means["gaussian"], "auroc", NOT_FOLLOWED)
+    return Finding(f"means over {table['set'].nunique()} sets: {text}", (part,))
 
 
 def _top(values: pd.Series, tie: float) -> list[int]:
@@ -138,18 +138,20 @@ def _spreads(part: pd.DataFrame) -> str:
 
 def _mixture_flat(evidence: Evidence, part: pd.DataFrame) -> Answer:
     flat, gaussian = _spread(part, "mixture"), _spread(part, "gaussian")
-    within = Part(FLAT - flat, 0, NOT_FOLLOWED)
+    within = evidence.part(FLAT - flat, "auroc", NOT_FOLLOWED)
     return _spreads(part), all_of([within, evidence.part(gaussian - flat, "auroc", NOT_FOLLOWED)])
 
 
 def _filter_matters(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    return _spreads(part), Part(lowest(_spread(part, noise) for noise in FILTER) - GREAT, 0, NOT_FOLLOWED)
+    return _spreads(part), evidence.part(
+        lowest(_spread(part, noise) for noise in FILTER) - GREAT, "auroc", NOT_FOLLOWED
+    )
 
 
 def _unfiltered_worst(evidence: Evidence, part: pd.DataFrame) -> Answer:
     line = by(part[part["noise"] == "gaussian"], "filter")
     text = ", ".join(f"{line[size][0]:.2f}" for size in FILTERS)
-    return text, evidence.part(lowest(line.drop(1)) - line[1], "auroc", NOT_FOLLOWED)
+    return text, evidence.ahead(lowest(line.drop(1)), line[1], "auroc", NOT_FOLLOWED)
 
 
 def _averages(evidence: Evidence) -> Finding:

@@ -184,9 +184,11 @@ def _by_checkpoint(session: Session, name: str, training: Chapter) -> list[dict]
     seed, width = training.seeds(session)[0], session.settings["unet"]["width"]
     table = training.table(session, name, seed, "features.csv", dtype={"image": str})
     published = (table["t_max"] == session.settings["diffusion"]["steps"]) & (table["width"] == width)
-    table = table[published & (table["images"] == 0) & table["kind"].isin(["train", "test"])]
+    table = table[published & (table["images"] == 0) & ~table["whole"] & table["kind"].isin(["train", "test"])]
     rows = []
-    for method, part in table.drop(columns=["t_max", "width", "images", "noise"]).groupby("method", sort=False):
+    for method, part in table.drop(columns=["t_max", "width", "images", "noise", "whole"]).groupby(
+        "method", sort=False
+    ):
         runs = _alternatives(session, name, part.drop(columns="method"), ["steps"], seed)
         weights = _weights(next(iter(runs.values())).truth)
         found = {steps: _label_free(run, weights) for (steps,), run in runs.items()}

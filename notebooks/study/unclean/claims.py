@@ -42,7 +42,7 @@ def _domain(kind: str) -> Callable[[Evidence], Finding]:
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         rows = part.set_index("method")
         text = f"{_value(rows.loc[HUBER])} against {_value(rows.loc['DDPM'])}"
-        return text, evidence.part(rows["value"][HUBER] - rows["value"]["DDPM"], "pixel_auroc", NOT_FOLLOWED)
+        return text, evidence.ahead(rows["value"][HUBER], rows["value"]["DDPM"], "pixel_auroc", NOT_FOLLOWED)
 
     return each_set(T1, ask, f"anomalies == '{kind}' and share > 0", "no set has a second type of defects")
 
@@ -52,7 +52,7 @@ def _ahead(evidence: Evidence, part: pd.DataFrame, metrics: Sequence[str] = ("au
     parts = []
     for (metric, _), rows in part[part["metric"].isin(metrics)].groupby(["metric", "share"]):
         values = by(rows, "method")
-        parts.append(evidence.part(values[HUBER] - highest(values[list(RIVALS)]), PIXELS[str(metric)], NOT_FOLLOWED))
+        parts.append(evidence.ahead(values[HUBER], highest(values[list(RIVALS)]), PIXELS[str(metric)], NOT_FOLLOWED))
     return f"ahead in {sum(p.side for p in parts)} of {len(parts)} comparisons", all_of(parts)
 
 
@@ -62,12 +62,12 @@ def _table_2(evidence: Evidence, part: pd.DataFrame) -> Answer:
     return f"AUROC {text}", _ahead(evidence, part)[1]
 
 
-def _marginal_mse(_: Evidence, part: pd.DataFrame) -> Answer:
+def _marginal_mse(evidence: Evidence, part: pd.DataFrame) -> Answer:
     mse = part[part["metric"] == "mse"].set_index("method")
     rival = mse.loc[list(RIVALS), "ours"].idxmin()
     text = f"{_value(mse.loc[HUBER], 3)}, {rival} {_value(mse.loc[rival], 3)}"
     values = mse["value"]
-    return text, Part(MARGINAL * lowest(values[list(RIVALS)]) - values[HUBER], 0, NOT_FOLLOWED)
+    return text, evidence.part(MARGINAL * lowest(values[list(RIVALS)]) - values[HUBER], "mse", NOT_FOLLOWED)
 
 
 def _anoddpm_worst(evidence: Evidence, part: pd.DataFrame) -> Answer:
@@ -84,7 +84,7 @@ def _ddpm_suffers(evidence: Evidence, part: pd.DataFrame) -> Answer:
     most = rows.index.max()
     clean, dirty = rows.loc[0.0], rows.loc[most]
     text = f"AUROC {_value(clean)} clean, {_value(dirty)} at {most:.0%}"
-    return text, Part(clean["value"] - dirty["value"] - GAP, 0, NOT_FOLLOWED)
+    return text, evidence.part(clean["value"] - dirty["value"] - GAP, "pixel_auroc", NOT_FOLLOWED)
 
 
 def _delta(
@@ -112,15 +112,15 @@ def _lowest(delta: float) -> Callable[[Evidence, pd.Series, str], Part]:
 
 
 def _highest(delta: float) -> Callable[[Evidence, pd.Series, str], Part]:
-    return lambda evidence, values, metric: evidence.part(
-        values[delta] - highest(values.drop(delta)), metric, NOT_FOLLOWED
+    return lambda evidence, values, metric: evidence.ahead(
+        values[delta], highest(values.drop(delta)), metric, NOT_FOLLOWED
     )
 
 
-def _flat(_: Evidence, values: pd.Series, metric: str) -> Part:
+def _flat(evidence: Evidence, values: pd.Series, metric: str) -> Part:
     """Whether all δ above 0 lie within FLAT."""
     rest = values.drop(0.0)
-    return Part(FLAT - (highest(rest) - lowest(rest)), 0, NOT_FOLLOWED)
+    return evidence.part(FLAT - (highest(rest) - lowest(rest)), metric, NOT_FOLLOWED)
 
 
 def _paper_gain(evidence: Evidence) -> Finding:
@@ -136,14 +136,14 @@ def _paper_gain(evidence: Evidence) -> Finding:
     return Finding(text, tuple(map(exactly, close)))
 
 
-def _second_in_mse(_: Evidence, part: pd.DataFrame) -> Answer:
+def _second_in_mse(evidence: Evidence, part: pd.DataFrame) -> Answer:
     """Whether at every share Huber's error on normal pixels is the lowest or the second lowest of the three."""
     slacks, won = [], 0
     for _, rows in part[part["metric"] == "mse"].groupby("share"):
         values = by(rows, "method")
         slacks.append(highest(values[list(RIVALS)]) - values[HUBER])
         won += bool(slacks[-1][0] >= 0)
-    return f"at {won} of {len(slacks)} shares", Part(lowest(slacks), 0, NOT_FOLLOWED)
+    return f"at {won} of {len(slacks)} shares", evidence.part(lowest(slacks), "mse", NOT_FOLLOWED)
 
 
 TRAINED_ON = 4096, 957  # defect-free and defective images, §4
