@@ -99,10 +99,12 @@ def _detect(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    from radarlib.files import alone_in
     from radarlib.inspection.detector import Detector
     from radarlib.inspection.export import export
 
-    export(Detector.load(args.model, "cpu"), args.out, args.format, tuple(args.size[::-1]) if args.size else None)
+    with alone_in(args.out):
+        export(Detector.load(args.model, "cpu"), args.out, args.format, tuple(args.size[::-1]) if args.size else None)
     print(f"{args.out}: exported; try: python {args.out / 'run.py'} IMAGE")
     return 0
 
@@ -116,6 +118,13 @@ def _bench(args: argparse.Namespace) -> int:
 
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 """Adds a command: its name, what runs it, and its help."""
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError("a whole number from 0 to 4294967295 is expected")
+    return value
 
 
 def _add_fit(command: Command) -> None:
@@ -172,7 +181,7 @@ def _add_fit(command: Command) -> None:
             " pixels)"
         ),
     )
-    fit.add_argument("--seed", type=int, default=0)
+    fit.add_argument("--seed", type=_seed, default=0, help="of all that is random (default 0)")
     fit.add_argument("--device", help="auto, cpu, cuda or mps (default: the configuration's, auto)")
 
 
@@ -220,6 +229,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+INTERRUPTED = {
+    "fit": "interrupted; the same command goes on, a training on pixels from its last checkpoint",
+    "detect": "interrupted; the same command goes on",
+}
+
+
 def answer(parser: argparse.ArgumentParser, argv: list[str] | None = None) -> int:
     """Run the command that was given, and return the exit status; what the user can put right is one line on stderr."""
     args = parser.parse_args(argv)
@@ -231,7 +246,7 @@ def answer(parser: argparse.ArgumentParser, argv: list[str] | None = None) -> in
     except UserError as error:
         code, message = 2, str(error)
     except KeyboardInterrupt:
-        code, message = 130, "interrupted; the same command goes on, a training on pixels from its last checkpoint"
+        code, message = 130, INTERRUPTED.get(args.command, "interrupted")
     # Not before the exception is gone, and with it what it stopped: a progress bar ends its line then.
     print(f"radarlib: {message}", file=sys.stderr)
     return code

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pandas as pd
 
 from radarlib.errors import UserError
 
-UNFINISHED = ".part"  # ends the name of a file that is being written
+UNFINISHED = ".radarlib-part"  # ends the name of a file that is being written
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -59,6 +59,8 @@ def alone_in(folder: Path) -> Iterator[None]:
     except PermissionError as error:
         raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from None
     finally:
+        with suppress(OSError):
+            folder.rmdir()  # nothing was written
         if handle is not None:
             os.close(handle)
 

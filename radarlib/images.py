@@ -188,24 +188,26 @@ def marked(path: Path) -> np.ndarray:
     return values > (max(values.max() / 2, top / 16) if pixels.lossy else 0)
 
 
-def from_array(pixels: np.ndarray, colour: bool = False) -> np.ndarray:
+def from_array(pixels: np.ndarray, colour: bool = False, size: int | None = None) -> np.ndarray:
     """An image that is in memory, as `read_image` gives it: (H, W) float32 in [-1, 1], or of colour (H, W, 3).
 
     pixels : (H, W) or (H, W, 3) of red, green, blue, uint8 or uint16; or float in [-1, 1] that is as it shall be.
-    Raises ValueError for anything else.
+    size : resize to (size, size). Raises ValueError for anything else.
     """
     pixels = np.asarray(pixels)
     three = pixels.ndim == 3 and pixels.shape[2] == 3
     if pixels.dtype.kind == "f" and (three if colour else pixels.ndim == 2):
         if not (np.isfinite(pixels).all() and np.abs(pixels).max(initial=0) <= 1):
             raise ValueError("a float image must have values in [-1, 1], without NaN")
-        return np.ascontiguousarray(pixels, np.float32)
+        image = np.ascontiguousarray(pixels, np.float32)
+        return resize(image, size) if size else image
     if not (pixels.ndim == 2 or three) or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(
             f"an image of shape {pixels.shape} and type {pixels.dtype}: give (H, W) or (H, W, 3) of uint8 or uint16, or"
             f" {'(H, W, 3)' if colour else '(H, W)'} of float in [-1, 1]"
         )
-    return np.ascontiguousarray(_unit(pixels if three else pixels[..., None], colour) * 2 - 1, np.float32)
+    image = _unit(pixels if three else pixels[..., None], colour)
+    return np.ascontiguousarray((resize(image, size) if size else image) * 2 - 1, np.float32)
 
 
 def resize(image: np.ndarray, side: int) -> np.ndarray:

@@ -172,7 +172,7 @@ def _plain(folder: Path) -> Read:
         tables = [*(_Masks(place / part.name) for place in drawn), *every]
         for image in images_in(part):
             found.append(Entry(image, "test", part.name, next(filter(None, (t.of(image) for t in tables)), None)))
-    return f"plain folders, every {HELD_OUT}th of the good images, the last by name, for the test", found
+    return "plain folders, a fifth of the good images, the last by name, for the test", found
 
 
 def _listed(folder: Path) -> Read:
@@ -193,7 +193,7 @@ def _listed(folder: Path) -> Read:
 
 
 def _rows(path: Path, wanted: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a CSV file. Raises UserError for a missing column or an image that is not there."""
+    """Rows of a CSV file. Raises UserError for one that is unreadable, or has no such columns."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -228,3 +228,8 @@ LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Read]], ...] = (
     (_is_plain, _plain),
 )
 """Whether a folder has a layout, and how it is read: the first that fits."""
+
+
+def is_set(folder: Path) -> bool:
+    """Whether a folder is the root of a data set, with test images in it."""
+    return (folder / "ground_truth").is_dir() or any(fits(folder) for fits, _ in LAYOUTS)

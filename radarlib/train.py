@@ -16,6 +16,7 @@ from safetensors.torch import load, save
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from radarlib.denoiser import Denoiser
+from radarlib.errors import UserError
 from radarlib.files import read_json, settings_key, sha256_bytes, write_bytes, write_csv, write_json
 from radarlib.losses import make_loss
 from radarlib.patches import PatchSampler, corrupt
@@ -120,6 +121,17 @@ class Trainer:
         return True
 
 
+def _finished(directory: Path, identity: str, device: str) -> Denoiser | None:
+    """What a training of this identity has left; None where there is none, or where it is damaged."""
+    try:
+        if read_json(directory / "model.json").get("identity") == identity:
+            return Denoiser.load(directory, device)
+    except UserError as error:
+        if (directory / "model.json").is_file():
+            print(f"{error}: it is trained again", file=sys.stderr)
+    return None
+
+
 def train(
     images: Sequence[np.ndarray] | Sampler,
     settings: dict,
@@ -136,8 +148,8 @@ def train(
     seed and images) is not repeated.
     """
     trainer = Trainer(images, settings, seed, device)
-    if (directory / "model.json").is_file() and read_json(directory / "model.json").get("identity") == trainer.identity:
-        return Denoiser.load(directory, device)
+    if finished := _finished(directory, trainer.identity, device):
+        return finished
     checkpoint = directory / "checkpoint.safetensors"
     if trainer.resume(checkpoint):
         print(f"{label}: resuming at step {trainer.step}", file=sys.stderr)

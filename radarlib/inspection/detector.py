@@ -25,6 +25,7 @@ from radarlib.images import distinct, from_array, list_images, read_image
 from radarlib.inspection.regions import Region, regions
 from radarlib.inspection.roi import looked_at, read_roi, write_roi
 from radarlib.inspection.spaces import COLUMNS, SPACES
+from radarlib.layout import is_set
 from radarlib.oneclass import Distance, OneClass, calibrated
 from radarlib.runtime import progress
 
@@ -60,7 +61,8 @@ class Detector(OutlierMixin, BaseEstimator):
     """RADAR's single step in one space or two, with a one-class decision on its features: an estimator as
     scikit-learn's are, of images instead of rows.
 
-    The rule `distance` is calibrated on all training images, each judged by a decision that was fitted without it
+    The rule `distance` is calibrated on the training images (at most `data.max_classifier` of them, or as many as the
+    rate needs), each judged by a decision that was fitted without it
     (cross-conformal, Vovk 2015), and flags `decision.false_alarm_rate` of new normal ones, or what so many images can
     promise. A `forest` does so where images were held out for it (split-conformal), else as its contamination says.
 
@@ -96,8 +98,8 @@ class Detector(OutlierMixin, BaseEstimator):
     def fit(self, X: Path | str | Sequence[np.ndarray], y: None = None, out: Path | None = None) -> Detector:
         """Learn what is normal from a folder of good images, or from images as `from_array` takes them.
 
-        out : a model directory for what is left: safetensors and JSON, nothing that executes (None: nothing is left). A
-        fit that was killed goes on there. Raises UserError for a missing or empty folder, the root of a data set, an
+        out : a folder for what is trained, where a fit that was killed goes on; `save` there makes a model directory of
+        it (None: nothing is left). Raises UserError for a missing or empty folder, the root of a data set, an
         unreadable or too small image, fewer than FEWEST images; ValueError for arrays that are no images.
         """
         self.settings_ = self.settings or resolve({})
@@ -114,10 +116,10 @@ class Detector(OutlierMixin, BaseEstimator):
             return self._learn(images, Path(folder))
 
     def _folder(self, good: Path) -> list[np.ndarray]:
-        if (good / "ground_truth").is_dir() or ((good / "train").is_dir() and (good / "test").is_dir()):
-            raise UserError(
-                f"{good}: a data set with its test images; give the normal ones alone: {good / 'train' / 'good'}"
-            )
+        if is_set(good):
+            known = [part for part in (good / "train/good", good / "train/ok", good / "good") if part.is_dir()]
+            where = f": {known[0]}" if known else ", in a folder of their own"
+            raise UserError(f"{good}: a data set with its test images; give the normal ones alone{where}")
         size = self.settings_["data"]["image_size"]
         files = progress(list_images(good), desc="reading", unit="image")
         images = [looked_at(read_image(path, size, self.smallest, self.colour), self.roi, str(path)) for path in files]
@@ -137,7 +139,13 @@ class Detector(OutlierMixin, BaseEstimator):
         return images
 
     def _arrays(self, images: Iterable[np.ndarray]) -> list[np.ndarray]:
-        return [looked_at(from_array(image, self.colour), self.roi, f"image {k}") for k, image in enumerate(images)]
+        return [self._seen(image, f"image {k}") for k, image in enumerate(images)]
+
+    def _seen(self, pixels: np.ndarray, name: str) -> np.ndarray:
+        """An image in memory as the detector looks at it: gray or colour, of the size and the part that it was fitted
+        for.
+        """
+        return looked_at(from_array(pixels, self.colour, self.settings_["data"]["image_size"]), self.roi, name)
 
     def _learn(self, images: list[np.ndarray], out: Path) -> Detector:
         settings, seed = self.settings_, self.seed
@@ -148,7 +156,10 @@ class Detector(OutlierMixin, BaseEstimator):
         normal = [images[i] for i in known]
         self.spaces_ = [kind.fit(normal, settings, seed, out, self.device) for kind in SPACES[options["space"]]]
         every = pd.DataFrame({"split": ["train"] * len(known)})
-        chosen = known[classifier_images(every, settings["data"]["max_classifier"], seed)]
+        limit = settings["data"]["max_classifier"]
+        if limit and options["rule"] == "distance":
+            limit = max(limit, conformal.images_needed(self.asked))
+        chosen = known[classifier_images(every, limit, seed)]
         shapes = {image.shape[:2] for image in images}
         self.size_: tuple[int, int] | None = shapes.pop() if len(shapes) == 1 else None
         some = drawn(chosen, SCALED, seed)
@@ -223,9 +234,11 @@ class Detector(OutlierMixin, BaseEstimator):
         return self.map_scales_[0] if self.peaks_ is None and len(self.map_scales_) == 1 else 1.0
 
     def detect(self, image: np.ndarray, name: str = "the image") -> Detection:
-        """Judge one image, as `from_array` takes it, each side at least `smallest`. name : by which errors call it."""
+        """Judge one image, as `from_array` takes it, each side at least `smallest`; it is resized as the images were
+        that the detector was fitted on, and map and regions are of that size. name : by which errors call it.
+        """
         check_is_fitted(self)
-        image = looked_at(from_array(image, self.colour), self.roi, name)
+        image = self._seen(image, name)
         if min(image.shape[:2]) < self.smallest:
             raise ValueError(f"an image of {image.shape} is smaller than the {self.smallest}-px patch")
         layers, features = self._scored(image)

@@ -236,6 +236,9 @@ def export(detector: Detector, out: Path, kind: str = "onnx", size: tuple[int, i
         raise UserError("the model was fitted on images of several sizes; say which --size to export for")
     if min(size) < detector.smallest:
         raise UserError(f"--size: a side of {min(size)} px is smaller than the {detector.smallest}-px patch")
+    side = settings["data"]["image_size"]
+    if side and size != (side, side):
+        raise UserError(f"--size: the model looks at images of {side}×{side} px; leave it out")
     if detector.roi is not None and detector.roi.shape != size:
         raise UserError(f"--size: the model's region is {detector.roi.shape[1]}×{detector.roi.shape[0]} px")
     if (out / "detector.json").is_file() and "format" in read_json(out / "detector.json"):
@@ -252,8 +255,8 @@ def export(detector: Detector, out: Path, kind: str = "onnx", size: tuple[int, i
             graph, tuple(shown), path, input_names=names, output_names=["score", "map"], external_data=False,
             dynamo=True, verbose=False,
         )  # fmt: skip
-        for suffix in SUFFIXES:  # of an earlier export, which `run.py` would take
-            (out / f"detector{suffix}").unlink(missing_ok=True)
+        for name in (*(f"detector{suffix}" for suffix in SUFFIXES), ROI):  # of an earlier export: `run.py` takes them
+            (out / name).unlink(missing_ok=True)
         if openvino is None:
             write_bytes(out / path.name, path.read_bytes())
         else:
@@ -277,4 +280,4 @@ def _package(name: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError:
-        raise UserError(f"export needs the package {name}: pip install 'radarlib[export]'") from None
+        raise UserError(f"export needs the package {name}: pip install '.[export]'") from None

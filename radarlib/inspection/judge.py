@@ -88,10 +88,10 @@ def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
 
 @dataclass
 class Results:
-    """What is left in `out`: `scores.csv` (image, score, threshold, anomalous, p_value from a calibrated model, and the
-    number of regions), `detections.json` (the same, and each region as `Region` describes it), `maps/<image>.tiff`
-    (float32), `overlays/<image>.png`, `report.html`, and `detect.json`, by which a killed run goes on where it stopped
-    if the model and the image are the same.
+    """What is left in `out`: `scores.csv` (image, score, threshold, anomalous, p_value from a calibrated model, and
+    from format 4 on the number of regions), `detections.json` (the same, and each region as `Region` describes it),
+    `maps/<image>.tiff` (float32), `overlays/<image>.png`, `report.html`, and `detect.json`, by which a killed run goes
+    on where it stopped if the model and the image are the same.
     """
 
     out: Path
@@ -100,6 +100,7 @@ class Results:
     done: dict[str, dict] = field(default_factory=dict)
     rows: dict[str, dict] = field(default_factory=dict)
     flushed: float = field(default_factory=time.monotonic)
+    waiting: bool = False  # whether something was found since they were written
 
     @classmethod
     def of(cls, detector: Detector, out: Path, model: Path) -> Results:
@@ -128,15 +129,16 @@ class Results:
         self.rows[name] = {key: found[key] for key in self.values}
         if "regions" in self.values:
             self.rows[name]["regions"] = len(found["regions"])
+        self.waiting = True
         if time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.flush()
-            self.flushed = time.monotonic()
 
     def flush(self) -> None:
         write_json(self.out / "detect.json", {"model": self.model, "done": self.done})
         said = {name: {key: self.done[name][key] for key in ("size", *self.values)} for name in self.rows}
         write_json(self.out / "detections.json", {"model": self.model, "images": said})
         write_csv(self.out / "scores.csv", self.table, 6)
+        self.waiting, self.flushed = False, time.monotonic()
 
 
 def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
@@ -241,9 +243,10 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
     print(f"{folder}: watched; interrupt to stop", file=sys.stderr)
     with alone_in(out):
         results, seen, settled = Results.of(detector, out, model), dict[Path, tuple[int, int]](), set[Path]()
+        failures: dict[str, str] = {}
         try:
             while polls is None or polls > 0:
-                polls = None if polls is None else polls - 1
+                polls, idle = None if polls is None else polls - 1, True
                 for path in images_in(folder):
                     state = _state(path)
                     if state is None:
@@ -253,12 +256,15 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
                         settled.discard(path)
                     elif path not in settled:
                         settled.add(path)
-                        _announce(detector, path, path.relative_to(folder).as_posix(), results)
+                        idle = False
+                        _announce(detector, path, path.relative_to(folder).as_posix(), results, failures)
+                if idle and results.waiting:
+                    results.flush()
                 if polls != 0:
                     time.sleep(POLL_SECONDS)
         finally:
             results.flush()
-            report(results.table, [], out)
+            report(results.table, list(failures.values()), out)
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -270,10 +276,12 @@ def _state(path: Path) -> tuple[int, int] | None:
     return (found.st_size, found.st_mtime_ns) if found.st_size else None
 
 
-def _announce(detector: Detector, path: Path, name: str, results: Results) -> None:
+def _announce(detector: Detector, path: Path, name: str, results: Results, failures: dict[str, str]) -> None:
+    failures.pop(name, None)
     try:
         found = judged(detector, path, name, results)
     except UserError as error:
+        failures[name] = str(error)
         print(f"radarlib: {error}", file=sys.stderr)
         return
     results.add(name, found)

@@ -16,9 +16,9 @@ from radarlib.images import marked, resize_mask
 def read_roi(path: Path, size: int | None = None) -> np.ndarray:
     """The region to look at, (H, W) bool, of an image whose pixels above 0 are looked at, or of a file of polygons.
 
-    Polygons are those of labelme (`imageWidth`, `imageHeight`, and `points` of each of the `shapes`), in JSON. size :
-    images are resized to this side, and the region with them. Raises UserError for a region that is unreadable or
-    empty.
+    Polygons, rectangles and circles are those of labelme (`imageWidth`, `imageHeight`, and of each of the `shapes` its
+    `shape_type` and `points`), in JSON. size : images are resized to this side, and the region with them. Raises
+    UserError for a region that is unreadable or empty.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; it says which part of the images is looked at")
@@ -32,12 +32,25 @@ def _polygons(path: Path) -> np.ndarray:
     try:
         found = json.loads(path.read_text())
         roi = np.zeros((int(found["imageHeight"]), int(found["imageWidth"])), np.uint8)
-        shapes = [np.round(np.array(shape["points"], float)).astype(np.int32) for shape in found["shapes"]]
-        for points in shapes:
-            cv2.fillPoly(roi, [points.reshape(-1, 1, 2)], 1)
+        for shape in found["shapes"]:
+            _draw(roi, shape.get("shape_type", "polygon"), np.array(shape["points"], float).reshape(-1, 2))
     except (ValueError, KeyError, TypeError, cv2.error, MemoryError, OSError) as error:
         raise UserError(f"{path}: not polygons as labelme writes them ({type(error).__name__}: {error})") from None
     return roi > 0
+
+
+def _draw(roi: np.ndarray, kind: str, points: np.ndarray) -> None:
+    """A shape of labelme: a rectangle has two corners, a circle its centre and a point on its rim."""
+    if kind == "circle":
+        centre, rim = points
+        cv2.circle(roi, np.round(centre).astype(int).tolist(), round(float(np.hypot(*(rim - centre)))), 1, cv2.FILLED)
+        return
+    if kind == "rectangle":
+        (left, top), (right, bottom) = points
+        points = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    elif kind != "polygon":
+        raise ValueError(f"a {kind} encloses nothing; draw polygons, rectangles or circles")
+    cv2.fillPoly(roi, [np.round(points).astype(np.int32)], 1)
 
 
 def write_roi(roi: np.ndarray, path: Path) -> None:

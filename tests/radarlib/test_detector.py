@@ -190,6 +190,12 @@ def test_the_root_of_a_data_set_is_not_taken_for_normal_images(mvtec, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+def test_a_seed_that_is_none_is_refused_at_once(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", str(tmp_path), "--out", str(tmp_path / "m"), "--seed", "-1"])
+    assert "argument --seed: a whole number from 0 to 4294967295 is expected" in capsys.readouterr().err
+
+
 def test_images_of_twelve_bits_and_a_model_that_is_replaced_get_a_note(tmp_path, capsys):
     rng = np.random.default_rng(0)
     for k in range(8):

@@ -92,6 +92,7 @@ def test_the_command_exports_for_another_size(tmp_path, capsys):
     fitted(tmp_path / "model", "features")
     (tmp_path / "there").mkdir()
     (tmp_path / "there/detector.xml").write_text("of an earlier export")
+    (tmp_path / "there/roi.png").write_text("of an earlier export")
     args = ["export", str(tmp_path / "model"), "--out", str(tmp_path / "there"), "--size", "90", "70"]
     assert main(args) == 0 and "run.py" in capsys.readouterr().out
     cv2.imwrite(str(tmp_path / "one.png"), np.resize(surface(0), (70, 90)))

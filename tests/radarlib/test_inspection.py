@@ -83,6 +83,27 @@ def test_an_array_that_is_too_small_is_refused(fitted):
         fitted.score(np.zeros((24, 10), np.uint8))
 
 
+def test_images_in_memory_are_resized_as_the_files_are(tmp_path):
+    """A detector that was fitted on images of one size sees no others."""
+    own = resolve({**TINY, "data": {**TINY["data"], "image_size": 24}})
+    for k, image in enumerate(pictures(9, shape=(40, 50))):
+        write_png(tmp_path / f"good/{k}.png", image)
+    detector = Detector(own).fit(tmp_path / "good")
+    new = pictures(1, seed=1, shape=(40, 50))[0]
+    write_png(tmp_path / "new.png", new)
+    found = detector.detect(new)
+    assert found.anomaly_map.shape == (24, 24)
+    assert found.score == detector.score(read_image(tmp_path / "new.png", 24))
+    assert detector.detect(read_image(tmp_path / "new.png")).anomaly_map.shape == (24, 24)
+    np.testing.assert_allclose(Detector(own).fit(pictures(9, shape=(40, 50))).features_, detector.features_, rtol=1e-5)
+
+
+def test_a_rate_that_few_images_could_not_promise_gets_as_many_as_it_needs():
+    own = resolve({**TINY, "data": {**TINY["data"], "max_classifier": 8}, "decision": {"false_alarm_rate": 0.06}})
+    assert len(Detector(own).fit(pictures(20)).features_) == 16
+    assert len(Detector(resolve({**own, "decision": {"false_alarm_rate": 0.2}})).fit(pictures(20)).features_) == 8
+
+
 def test_what_is_saved_is_loaded(fitted, tmp_path):
     fitted.save(tmp_path / "model")
     loaded, image = Detector.load(tmp_path / "model", "cpu"), pictures(1, seed=3)[0]
@@ -121,11 +142,27 @@ def test_a_region_comes_from_an_image_or_from_polygons(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "points", "pixels"),
+    [("rectangle", [[20, 15], [5, 4]], 12 * 16), ("circle", [[16, 12], [16, 6]], 113)],
+)
+def test_a_region_may_be_a_rectangle_or_a_circle(tmp_path, kind, points, pixels):
+    shape = {"label": "part", "points": points, "shape_type": kind}
+    (tmp_path / "roi.json").write_text(json.dumps({"imageHeight": 24, "imageWidth": 32, "shapes": [shape]}))
+    roi = read_roi(tmp_path / "roi.json")
+    assert roi.sum() == pytest.approx(pixels, abs=4) and roi[12, 16]
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("none.png", None, "none.png: no such file"),
         ("x.json", b"{}", "x.json: not polygons as labelme writes them"),
         ("x.json", b'{"imageHeight": 9, "imageWidth": 9, "shapes": []}', "marks no pixel to look at"),
+        (
+            "x.json",
+            b'{"imageHeight": 9, "imageWidth": 9, "shapes": [{"shape_type": "line", "points": [[1, 1], [5, 5]]}]}',
+            "a line encloses nothing; draw polygons, rectangles or circles",
+        ),
         ("x.json", b'{"imageHeight": 1e12, "imageWidth": 1e12, "shapes": []}', "not polygons"),
         ("black.png", cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes(), "marks no pixel to look at"),
     ],
@@ -205,7 +242,21 @@ def test_files_are_judged_as_they_arrive(folders, monkeypatch, capsys):
     assert set(table.index) == {"slow.png", "whole.png"} and (out / "report.html").is_file()
     assert said.out.count("slow.png: ") == said.out.count("whole.png: ") == 1
     assert said.err.count("bad.png: not a readable image") == 1
+    assert "bad.png: not a readable image" in (out / "report.html").read_text()
     assert table.loc["slow.png", "score"] == pytest.approx(detector.score(read_image(folders / "new/0.png")), abs=1e-6)
+
+
+def test_what_a_watch_has_found_is_written_when_nothing_more_arrives(folders, monkeypatch):
+    """Not with the next image alone, which may be long in coming."""
+    assert fit(folders) == 0
+    monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(judge, "FLUSH_SECONDS", 1e9)
+    written: list[int] = []
+    flush = judge.Results.flush
+    monkeypatch.setattr(judge.Results, "flush", lambda self: (written.append(len(self.rows)), flush(self)))
+    detector = Detector.load(folders / "model", "cpu")
+    judge.watch(detector, folders / "new", folders / "out", folders / "model", polls=6)
+    assert written == [5, 5]  # once all were judged, and at the end
 
 
 def test_a_watch_takes_one_folder(folders, capsys):

@@ -9,7 +9,7 @@ from conftest import write_png
 from radarlib.config import resolve
 from radarlib.datasets import ImageSet, read_set
 from radarlib.errors import UserError
-from radarlib.layout import available_sets, listing
+from radarlib.layout import available_sets, is_set, listing
 
 RNG = np.random.default_rng(0)
 OPTIONS = resolve({})["data"]
@@ -128,6 +128,13 @@ def test_a_layout_is_found_by_itself_and_named(tmp_path, capsys, case):
     assert counts(data) == expected and marked(data) == sum(n for (_, kind), n in expected.items() if kind != "good")
     assert f"{name}: {layout}" in capsys.readouterr().err
     assert len(set(data.index["image"])) == len(data.index)
+    assert is_set(tmp_path / name), "its root would be taken for normal images"
+
+
+def test_a_folder_of_normal_images_is_no_set(tmp_path):
+    image(tmp_path / "good/{}.png", 3)
+    image(tmp_path / "good/monday/{}.png", 3)
+    assert not is_set(tmp_path / "good") and not is_set(tmp_path)
 
 
 def test_no_commutator_is_trained_on_and_tested_but_by_its_cracks(tmp_path):

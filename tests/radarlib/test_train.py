@@ -53,6 +53,16 @@ def test_a_checkpoint_of_other_settings_or_images_is_not_continued(images, setti
     )
 
 
+@pytest.mark.parametrize("damage", ["missing", "weights", "facts"])
+def test_a_finished_training_that_is_damaged_is_done_again(images, settings, tmp_path, capsys, damage):
+    whole = train(images, settings, 0, tmp_path)
+    file = tmp_path / ("model.json" if damage == "facts" else "model.safetensors")
+    file.unlink() if damage == "missing" else file.write_bytes(file.read_bytes()[:-9])
+    assert torch.equal(weights(train(images, settings, 0, tmp_path)), weights(whole))
+    assert "it is trained again" in capsys.readouterr().err
+    assert torch.equal(weights(Denoiser.load(tmp_path)), weights(whole))
+
+
 def test_what_another_code_has_trained_is_trained_again(images, settings, tmp_path, monkeypatch):
     train(images, settings, 0, tmp_path)
     steps, original = [], Trainer.train_step
