@@ -55,7 +55,8 @@ class OneClass:
             # With all but one of few images as neighbours, LOF would be 1 everywhere but for rounding.
             self.model.set_params(localoutlierfactor__n_neighbors=min(NEIGHBOURS, max(1, len(features) // 2)))
         self.model.fit(features)
-        self.training_scores = self.score(features)
+        # LOF takes each image that it is asked about for new: of its own ones each would be its own neighbour.
+        self.training_scores = -self.model[-1].negative_outlier_factor_ if self.kind == "lof" else self.score(features)
         self.threshold = self.threshold_at(self.contamination)
         return self
 

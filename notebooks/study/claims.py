@@ -212,6 +212,11 @@ class Evidence:
         values = np.concatenate([ours[:, None], ours[:, None] + off], axis=1)
         return table.assign(value=list(values))
 
+    def settings(self, exhibit: str) -> dict:
+        """The settings that an exhibit was made with."""
+        file = self._read(self.folder / f"{exhibit}.provenance.json")
+        return resolve(json.loads(file.read_text())["settings"], str(file))
+
     def printed_table(self, name: str) -> pd.DataFrame:
         """Values that a paper prints."""
         return pd.read_csv(self._read(self.paper_folder / f"{name}.csv"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
 from radarlib.datasets import GOOD
@@ -20,6 +21,8 @@ from study.session import EVALUATIONS, Session
 from study.tables import stands, with_interval
 
 FILLED = "radar, filled"  # RADAR's map after `map_features.filled`
+SMOOTHED = {f"{method}, smoothed": method for method in ("ddpm", "anoddpm", "diffusionad")}
+"""Maps of errors of a reconstruction after the blur that RADAR's map has had: the terms are equal then."""
 GRADES = ("contrast", "area")  # columns of a simulated set's index
 
 
@@ -124,9 +127,11 @@ def detection_table(session: Session, methods: tuple[str, ...] = tuple(table_row
         rows += [{"set": name, "method": method, "metric": key, "ours": value} for key, value in counted.items()]
     for name, values in draws.items():
         rivals = [m for m in PAPER_METHODS if m in values]
-        best = np.argmax([values[m] for m in rivals], axis=0)
-        for k, method in enumerate(rivals if len(rivals) > 1 else []):
-            rows.append({"set": name, "method": method, "metric": HIGHEST, "ours": float((best == k).mean())})
+        each = np.array([values[m] for m in rivals])
+        best = each == each.max(axis=0)
+        shares = (best / best.sum(axis=0)).mean(axis=1)  # who are level share it
+        for method, share in zip(rivals, shares, strict=True) if len(rivals) > 1 else ():
+            rows.append({"set": name, "method": method, "metric": HIGHEST, "ours": float(share)})
     return pd.DataFrame(rows)
 
 
@@ -161,6 +166,7 @@ def detection_caption(session: Session, table: pd.DataFrame) -> str:
         f" {options['evidence']['level']:.0%} interval over test images and seeds] (value printed in the paper, on its"
         f" own images). Contamination {options['decision']['contamination']}; DDPM takes"
         f" {options['reconstruction']['reverse_steps']} of {options['reconstruction']['t_start']} reverse steps."
+        " Only the step on features judges training images by a network that has not seen them."
         " Evaluations: patches that the network is asked about per image (passes of each pixel through it); all"
         " methods on patches have one stride." + cut
     )
@@ -230,10 +236,13 @@ def pixel_table(session: Session, name: str, method: str = "radar", seeds: Seque
     Images without a mask are left out and counted; where no defect has a mask the values are missing and `why_absent`
     says so.
     """
-    data, source = session.data(name), "radar" if method == FILLED else method
+    data, source = session.data(name), "radar" if method == FILLED else SMOOTHED.get(method, method)
 
     def maps(seed: int) -> list[np.ndarray]:
         found = session.maps(name, source, seed)
+        if method in SMOOTHED:
+            sigma = session.settings["radar"]["sigma"]
+            return [gaussian_filter(s.astype(np.float32), sigma).astype(np.float16) for s in found]
         return [filled(s) for s in found] if method == FILLED else found
 
     rows, why = pixel_rows(session, data, seeds or session.scored_seeds(source), maps), ""
@@ -246,9 +255,9 @@ def pixel_table(session: Session, name: str, method: str = "radar", seeds: Seque
 
 
 def pixel_level(session: Session) -> pd.DataFrame:
-    """`radar_pixel_level`: `pixel_table` of every method, and of RADAR's map with its inside filled."""
-    methods = list(METHODS)
-    methods.insert(1, FILLED)
+    """`radar_pixel_level`: `pixel_table` of every method, of RADAR's map with its inside filled, and of SMOOTHED."""
+    after = {"radar": FILLED, **{method: name for name, method in SMOOTHED.items()}}
+    methods = [name for method in METHODS for name in (method, after.get(method)) if name]
     return pd.concat([pixel_table(session, name, m) for name in session.sets for m in methods], ignore_index=True)
 
 
@@ -257,6 +266,7 @@ def pixel_shown(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (name, method), part in table.groupby(["set", "method"], sort=False):
         cells = {row.metric: with_interval(row.ours, row.low, row.high) for row in part.itertuples()}
-        label = "RADAR, filled" if method == FILLED else METHODS[str(method)].label
+        first, _, more = str(method).partition(", ")
+        label = ", ".join(filter(None, (METHODS[first].label, more)))
         rows.append({"set": name, "method": label, **{TITLES[k]: v for k, v in cells.items()}})
     return pd.DataFrame(rows)

@@ -95,10 +95,18 @@ def _lines(part: pd.DataFrame, key: str) -> dict[str, pd.Series]:
     return {noise: by(part[part["noise"] == noise], key) for noise in FILTER}
 
 
+def _shortened(evidence: Evidence, part: pd.DataFrame) -> str:
+    """Why a profile cannot compare numbers of steps: where the chain back skips steps, the longer ones are coarser."""
+    taken = evidence.settings(T3)["noise_study"]["reverse_steps"]
+    return f"chains back are cut to {taken} steps" if taken < part["start"].max() else ""
+
+
 def _peak(key: str, wanted: dict[str, int]) -> Callable[[Evidence, pd.DataFrame], Answer]:
     """Whether no other value of `key` is better for any noise than the wanted one by a difference that counts."""
 
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
+        if key == "start" and (why := _shortened(evidence, part)):
+            return why, None
         lines = _lines(part, key)
         tops = {noise: _top(line, evidence.margin("auroc")) for noise, line in lines.items()}
         slack = lowest(line[wanted[noise]] - highest(line.drop(wanted[noise])) for noise, line in lines.items())
@@ -115,6 +123,8 @@ def _regret(lines: dict[str, pd.Series]) -> np.ndarray:
 
 
 def _differ(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    if why := _shortened(evidence, part):
+        return why, None
     lines = _lines(part, "start")
     tops = {noise: _top(line, evidence.margin("auroc")) for noise, line in lines.items()}
     return _best(tops), evidence.beyond(_regret(lines), "auroc", NOT_FOLLOWED)
