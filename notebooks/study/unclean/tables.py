@@ -24,7 +24,7 @@ from study.tables import beside, wide
 from study.unclean.names import BY_LOSS, PAPER_RUNS
 from study.unclean.plan import DELTAS, JOB, MAIN, NEIGHBOURS, SHARES, Run, Training
 
-RESAMPLES = 200  # of the judged images
+RESAMPLES = 200  # of the judged images, at most
 
 PRACTICE = {
     "radar-l2": "RADAR",
@@ -100,7 +100,8 @@ def judged_rows(
     some = np.flatnonzero(np.ones(len(judged.masks), bool) if images is None else images)
     if not len(some):
         return []
-    resamples = stratified_weights(np.ones(len(some), bool), RESAMPLES, np.random.default_rng(0))
+    most = min(RESAMPLES, judged.session.settings["evidence"]["bootstrap"])
+    resamples = stratified_weights(np.ones(len(some), bool), most, np.random.default_rng(0))
     draws = np.vstack([np.ones(len(some)), resamples])
     masks = [judged.masks[k] for k in some]
     values: dict[str, list[np.ndarray]] = {}
