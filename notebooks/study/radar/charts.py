@@ -188,8 +188,9 @@ def promise_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         alarms.plot(least["n"], least["promised"], color="k", lw=0.7, ls=":", label="promised by the distance")
         alarms.set(title=name.replace("_", " "), ylim=(0, None), xscale="log")
         gross.set(ylim=(-0.03, 1.03), xlim=(7, 1.15 * table["n"].max()))
+        ticks = [n for n in TICKS if n <= table["n"].max()]
         for ax in (alarms, gross):
-            ax.set_xticks(TICKS, [f"{n}" for n in TICKS], minor=False)
+            ax.set_xticks(ticks, [f"{n}" for n in ticks])
             ax.minorticks_off()
     for alarms, gross in pairs[:1] if across else pairs:
         alarms.set_ylabel("false alarms that came")
