@@ -98,7 +98,7 @@ class Trainer:
         write_bytes(path, save({k: v.cpu().contiguous() for k, v in tensors.items()}, {"identity": self.identity}))
 
     def resume(self, path: Path) -> bool:
-        """Continue from a checkpoint of the same settings, seed and images; False where there is none to continue."""
+        """Continue from a checkpoint of the same settings, seed, images and code; False where there is none to continue."""
         if not path.is_file():
             return False
         data = path.read_bytes()
@@ -145,7 +145,7 @@ def train(
 
     Writes `model.safetensors`, `model.json`, `loss.csv` and `timing.json`; a `checkpoint.safetensors` stands
     there while training runs, and a killed run continues from it. A training that is finished already (same settings,
-    seed and images) is not repeated.
+    seed, images and code) is not repeated.
     """
     trainer = Trainer(images, settings, seed, device)
     if finished := _finished(directory, trainer.identity, device):

@@ -293,11 +293,12 @@ class Detector(OutlierMixin, BaseEstimator):
         return {file: sha256_file(directory / file) for file in files}
 
     @classmethod
-    def load(cls, directory: Path, device: str = "auto") -> Detector:
+    def load(cls, directory: Path | str, device: str = "auto") -> Detector:
         """Read a model directory that `save` or the command `fit` has left.
 
         Raises UserError, naming the file, where one is missing or damaged.
         """
+        directory = Path(directory)
         if not directory.is_dir():
             raise UserError(
                 f"{directory}: no such model directory; make it with: radarlib fit GOOD_DIR --out {directory}"
