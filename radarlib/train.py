@@ -98,7 +98,7 @@ class Trainer:
         write_bytes(path, save({k: v.cpu().contiguous() for k, v in tensors.items()}, {"identity": self.identity}))
 
     def resume(self, path: Path) -> bool:
-        """Continue from a checkpoint of the same settings, seed, images and code; False where there is none to continue."""
+        """Continue from a checkpoint of the same settings, seed, images and code; False where there is none."""
         if not path.is_file():
             return False
         data = path.read_bytes()
