@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from radarlib.config import resolve
 from radarlib.denoiser import Denoiser
+from radarlib.files import read_json, write_json
 
 torch.set_num_threads(1)
 REPOSITORY = Path(__file__).parents[1]
@@ -124,6 +125,13 @@ def sure(folder: Path, exhibit: str) -> None:
     """The resamples of an exhibit's figures as the figures themselves: for tests in which only these are to count."""
     rows = (folder / f"{exhibit}.csv").read_text().count("\n") - 1
     np.savez(folder / f"{exhibit}.draws.npz", off=np.zeros((rows, 50)))
+
+
+def changed_settings(folder: Path, exhibit: str, section: str, **values: object) -> None:
+    """As if an exhibit had been made with other settings."""
+    record = read_json(folder / f"{exhibit}.provenance.json")
+    record["settings"][section].update(values)
+    write_json(folder / f"{exhibit}.provenance.json", record)
 
 
 def snakemake(where: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:

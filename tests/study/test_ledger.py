@@ -6,10 +6,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, changed_settings
 
 from radarlib.errors import UserError
-from radarlib.files import read_json, write_json
 from study.claims import (
     EXPERIMENT,
     FAILS,
@@ -414,9 +413,7 @@ def test_the_best_number_of_steps_follows_table_3_of_the_noise_study(exhibits, m
     rows = len(pd.read_csv(exhibits / "noise_table3_steps.csv"))
     np.savez(exhibits / "noise_table3_steps.draws.npz", off=np.zeros((rows, 50)))
     assert verdict(exhibits, "With every noise, 200 steps detect best") == UNTESTED, "chains skip steps"
-    record = read_json(exhibits / "noise_table3_steps.provenance.json")
-    record["settings"]["noise_study"]["reverse_steps"] = 500
-    write_json(exhibits / "noise_table3_steps.provenance.json", record)
+    changed_settings(exhibits, "noise_table3_steps", "noise_study", reverse_steps=500)
     assert verdict(exhibits, "With every noise, 200 steps detect best") == peak
     table, _ = verdicts(exhibits, PAPER)
     (row,) = [r for r in table.itertuples() if r.claim == "The best number of steps is not the same for each noise"]

@@ -81,5 +81,8 @@ def test_verdicts_follow_the_table_of_steps_and_spaces(smoke, tmp_path, monkeypa
     sure(folder, "ran_table_steps_spaces")
     rows, _ = verdicts(folder, REPOSITORY / "data/paper")
     found = rows.set_index("claim")["verdict"]
-    for start in ("Errors of all intermediate steps detect", "Errors of all intermediate steps localise"):
+    for start in (
+        "In pixels, errors of all intermediate steps detect",
+        "In pixels, errors of all intermediate steps localise",
+    ):
         assert found[found.index.str.startswith(start)].item() == expected

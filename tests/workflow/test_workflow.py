@@ -196,7 +196,7 @@ def test_two_runs_are_equal_byte_for_byte(smoke, tmp_path):
     again = copy_repository(tmp_path)
     files = sorted(path.relative_to(smoke) for path in (smoke / "results/smoke/prints").rglob("*.csv"))
     assert len(files) > 20
-    done = snakemake(again, *map(str, files))
+    done = snakemake(again, *(str(path) for path in files if path.name != "loss.csv"))  # which come with their models
     assert done.returncode == 0, done.stdout + done.stderr
     for path in files:
         assert (again / path).read_bytes() == (smoke / path).read_bytes(), path
