@@ -180,34 +180,20 @@ def promise_table(session: Session) -> pd.DataFrame:
     images. `missed` of `fits` gross defects were not flagged: medians of the normal features, times three. `recall`:
     of the defects in the test set, the share that was flagged.
     """
-    options, rows, seed = session.settings["decision"], [], session.seeds[0]
-    fits, evidence = session.settings["evidence"]["promise_fits"], session.settings["evidence"]
+    evidence, rows, seed = session.settings["evidence"], [], session.seeds[0]
+    fits = evidence["promise_fits"]
     for name in session.sets:
         _, train, test = fitted(session, name, "radar", seed)
         values, good = train.to_numpy(), test.index.get_level_values("defect") == GOOD
-        normal, defective = test.to_numpy()[good], test.to_numpy()[~good]
+        new = {"test": test.to_numpy()[good], "defective": test.to_numpy()[~good]}
         for n in [n for n in SIZES if n < len(values)] + [len(values)]:
             rng = np.random.default_rng([seed, n])
             draws = [rng.permutation(len(values)) for _ in range(fits)]
             for rule in DECISIONS:
-                missed, found = 0, []
-                flags = {"left out": np.full((fits, len(values)), np.nan), "test": np.full((fits, len(normal)), np.nan)}
-                for k, order in enumerate(draws):
-                    given, rest = values[order[:n]], order[n:]
-                    decision: Distance | OneClass
-                    if rule == "distance":
-                        decision, _, limit = calibrated(given, RATE, k)
-                    else:
-                        decision = forest = OneClass(options["contamination"], options["trees"], k).fit(given)
-                        limit = forest.threshold
-                    gross = GROSS * np.median(given, axis=0)[None]
-                    above = decision.score(np.concatenate([values, normal, defective, gross])) > limit
-                    flags["left out"][k, rest] = above[rest]
-                    flags["test"][k] = above[len(values) :][: len(normal)]
-                    found.append(above[len(values) + len(normal) : -1].mean())
-                    missed += not above[-1]
-                for place, came in flags.items():
-                    came = came[:, ~np.isnan(came).all(axis=0)]
+                flags = _flagged_by_few(rule, values, new, draws, n, session.settings["decision"])
+                counts = {"missed": int((~flags["gross"]).sum()), "fits": fits, "recall": flags["defective"].mean()}
+                for place in PLACES:
+                    came = flags[place][:, ~np.isnan(flags[place]).all(axis=0)]
                     if came.shape[1] < LEAST_NEW:
                         continue
                     share = np.nanmean(came, axis=0)
@@ -216,9 +202,34 @@ def promise_table(session: Session) -> pd.DataFrame:
                     rows.append({
                         "set": name, "decision": rule, "n": n, "place": place, "asked": RATE,
                         "promised": conformal.promised(n, RATE), "false_alarms": share.mean(), "low": low, "high": high,
-                        "new_images": len(share), "missed": missed, "fits": fits, "recall": float(np.mean(found)),
+                        "new_images": len(share), **counts,
                     })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _flagged_by_few(
+    rule: str, values: np.ndarray, new: dict[str, np.ndarray], draws: Sequence[np.ndarray], n: int, options: dict
+) -> dict[str, np.ndarray]:
+    """What decisions flag that were fitted on the first n images of each draw, a row a fit: images `left out` (missing
+    where they were not), each kind of `new` ones, and a `gross` defect, (fits, 1).
+
+    values : (images, 2) features of good images. draws : orders of them.
+    """
+    found: dict[str, list[np.ndarray]] = {kind: [] for kind in ("left out", *new, "gross")}
+    for k, order in enumerate(draws):
+        given = values[order[:n]]
+        decision: Distance | OneClass
+        if rule == "distance":
+            decision, _, limit = calibrated(given, RATE, k)
+        else:
+            decision = forest = OneClass(options["contamination"], options["trees"], k).fit(given)
+            limit = forest.threshold
+        asked = {"left out": values, **new, "gross": GROSS * np.median(given, axis=0)[None]}
+        above = decision.score(np.concatenate(list(asked.values()))) > limit
+        for kind, part in zip(asked, np.split(above, np.cumsum([len(v) for v in asked.values()])[:-1]), strict=True):
+            found[kind].append(part)
+        found["left out"][-1] = np.where(np.isin(np.arange(len(values)), order[n:]), found["left out"][-1], np.nan)
+    return {kind: np.array(parts) for kind, parts in found.items()}
 
 
 def promise_verdicts(table: pd.DataFrame) -> list[str]:
