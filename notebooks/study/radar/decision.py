@@ -191,7 +191,7 @@ def promise_table(session: Session) -> pd.DataFrame:
             draws = [rng.permutation(len(values)) for _ in range(fits)]
             for rule in DECISIONS:
                 flags = _flagged_by_few(rule, values, new, draws, n, session.settings["decision"])
-                counts = {"missed": int((~flags["gross"]).sum()), "fits": fits, "recall": flags["defective"].mean()}
+                counts = {"missed": int((flags["gross"] == 0).sum()), "fits": fits, "recall": flags["defective"].mean()}
                 for place in PLACES:
                     came = flags[place][:, ~np.isnan(flags[place]).all(axis=0)]
                     if came.shape[1] < LEAST_NEW:
@@ -210,8 +210,8 @@ def promise_table(session: Session) -> pd.DataFrame:
 def _flagged_by_few(
     rule: str, values: np.ndarray, new: dict[str, np.ndarray], draws: Sequence[np.ndarray], n: int, options: dict
 ) -> dict[str, np.ndarray]:
-    """What decisions flag that were fitted on the first n images of each draw, a row a fit: images `left out` (missing
-    where they were not), each kind of `new` ones, and a `gross` defect, (fits, 1).
+    """What decisions flag, 1 or 0, that were fitted on the first n images of each draw; a row a fit: images `left out`
+    (NaN where they were not), each kind of `new` ones, and a `gross` defect, (fits, 1).
 
     values : (images, 2) features of good images. draws : orders of them.
     """
@@ -225,10 +225,10 @@ def _flagged_by_few(
             decision = forest = OneClass(options["contamination"], options["trees"], k).fit(given)
             limit = forest.threshold
         asked = {"left out": values, **new, "gross": GROSS * np.median(given, axis=0)[None]}
-        above = decision.score(np.concatenate(list(asked.values()))) > limit
+        above = (decision.score(np.concatenate(list(asked.values()))) > limit).astype(float)
+        above[order[:n]] = np.nan  # among `values`, which come first
         for kind, part in zip(asked, np.split(above, np.cumsum([len(v) for v in asked.values()])[:-1]), strict=True):
             found[kind].append(part)
-        found["left out"][-1] = np.where(np.isin(np.arange(len(values)), order[n:]), found["left out"][-1], np.nan)
     return {kind: np.array(parts) for kind, parts in found.items()}
 
 
