@@ -13,10 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from radarlib.datasets import ImageSet
-from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.files import read_json, write_bytes, write_csv, write_json, write_npz
-from radarlib.runtime import resolve_device
 from study.kept import load_maps
 from study.methods import TOGETHER, seeds_of, table_rows
 from study.plan import find_root, profile_settings, study_sets
@@ -66,11 +64,6 @@ class Session:
         self.path(name, "images.csv")
         return ImageSet.load(self.path(name, "images.npz"))
 
-    def denoiser(self, name: str, seed: int, model: str = "gaussian") -> Denoiser:
-        weights = self.path(name, f"seed{seed}", "models", model, "model.safetensors")
-        self.path(name, f"seed{seed}", "models", model, "model.json")
-        return Denoiser.load(weights.parent, self.settings["compute"]["device"])
-
     def features(self, name: str, method: str, seed: int) -> pd.DataFrame:
         """Features of one method, or of one of TOGETHER, joined with what is known of each image (`split`,
         `defect`).
@@ -117,11 +110,16 @@ class Session:
 
     # --- exhibits out ---
 
+    def _devices(self) -> list[str]:
+        """What the profile's networks were trained on."""
+        files = self.root.glob(f"results/{self.profile}/*/seed*/models/*/timing.json")
+        return sorted({read_json(file)["device"] for file in files})
+
     def _record(self, name: str, caption: str) -> None:
         facts = {
             "exhibit": name, "caption": caption, "profile": self.profile, "settings": self.settings,
             "sets": self.sets, "seeds": self.seeds, "seconds": round(time.monotonic() - self.started, 1),
-            "device": str(resolve_device(self.settings["compute"]["device"])),
+            "device": self._devices(),
         }  # fmt: skip
         write_json(self.exhibit(f"{name}.provenance.json"), provenance(self.inputs, self.root, **facts))
 

@@ -13,6 +13,7 @@ from radarlib.map_features import MAP
 from study import ledger
 from study.claims import FAILS, HOLDS, PARTLY
 from study.d3ad import claims, job
+from study.d3ad.names import ON_ONE_GRID, RIVALS
 from study.d3ad.plan import D3AD, SCALED, SHOWN, SHUFFLED, Variant, variants
 
 
@@ -44,7 +45,7 @@ def test_the_job_scores_every_test_image_and_sees_no_label(mvtec, settings, tmp_
     settings = merge(settings, {"d3ad": small, "features": {"side": 32}, "feature_step": step})
     job.run(data, {}, settings, 0, tmp_path / "a", "d3ad")
     table, test = pd.read_csv(tmp_path / "a/scores.csv"), set(data.where("test"))
-    expected = {variant.name for variant in variants()} | {SCALED, "raw", "step", "patchcore", "spade", "padim"}
+    expected = {variant.name for variant in variants()} | {SCALED, "raw", "step", *RIVALS, *ON_ONE_GRID}
     assert set(table["method"]) == expected and (table.groupby("method")["position"].agg(set) == test).all()
     with np.load(tmp_path / "a/maps.npz") as maps:
         assert set(maps) == expected and {m.shape for m in maps.values()} == {(len(test), MAP, MAP)}  # one grid
@@ -100,6 +101,15 @@ def test_scaling_and_adaptation_follow_table_6(verdicts):
     verdict = verdicts("d3ad_table6_ablation", change)
     assert verdict("Scaling without noise improves") == HOLDS and verdict("Scaling is the more effective") == HOLDS
     assert verdict("Domain adaptation improves") == PARTLY  # on tiles alone
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.9, HOLDS), (0.1, FAILS)])
+def test_segmenting_is_compared_on_one_grid(verdicts, value, expected):
+    def change(table):
+        table.loc[table["method"].isin(ON_ONE_GRID.values()), "ours"] = 0.5
+        table.loc[table["method"] == "D3AD, one grid", "ours"] = value
+
+    assert verdicts("d3ad_table1_image_pro", change)("D3AD segments better") == expected
 
 
 def test_the_decline_follows_fig_13(verdicts):

@@ -25,7 +25,7 @@ from study.claims import (
     told,
     untestable,
 )
-from study.d3ad.names import ABLATION, CONTROLS, DISTANCE, PLAIN, POLICIES, SCALED_ONLY
+from study.d3ad.names import ABLATION, CONTROLS, DISTANCE, ON_ONE_GRID, PLAIN, POLICIES, RIVALS, SCALED_ONLY
 from study.d3ad.plan import D3AD, NOISED, SCALED, SHUFFLED
 from study.tables import with_interval
 
@@ -35,7 +35,6 @@ PAPER = "data/paper/d3ad_table{}.csv"
 POINT = 0.00051  # of a value printed to 0.001
 DYNAMIC = POLICIES[D3AD.name]
 FIXED = [name for name in POLICIES.values() if name != DYNAMIC]
-FEATURES = ("PatchCore", "SPADE", "PaDiM")
 
 
 def _values(part: pd.DataFrame, key: str, metric: str) -> pd.Series:
@@ -103,15 +102,17 @@ def _further_out(evidence: Evidence) -> Finding:
     return Finding("further out than training images with probability: " + "; ".join(texts), tuple(parts))
 
 
-def _segments_best(_: Evidence, part: pd.DataFrame) -> Answer:
-    """Told, and no verdict: the rivals' grid is coarser here than that of D3AD's latents."""
-    return "PRO on unequal grids: " + told(by(part, "method")[["D3AD", *FEATURES]]), None
+def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
+    """Asked on one grid: its latents are finer than the features of its rivals, and PRO rewards that by itself."""
+    values, (own, *rivals) = by(part, "method"), ON_ONE_GRID.values()
+    verdict = evidence.ahead(values[own], highest(values[rivals]), "pro", NOT_FOLLOWED)
+    return "PRO " + told(values[[own, *rivals, "D3AD", *RIVALS.values()]]), verdict
 
 
 def _detects_like(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    rows = part[part["metric"] == "auroc"].set_index("method").loc[["D3AD", *FEATURES]]
+    rows = part[part["metric"] == "auroc"].set_index("method").loc[["D3AD", *RIVALS.values()]]
     cells = ", ".join(f"{m} {with_interval(*rows.loc[m, ['ours', 'low', 'high']])}" for m in rows.index)
-    slack = rows["value"]["D3AD"] - highest(rows["value"][list(FEATURES)])
+    slack = rows["value"]["D3AD"] - highest(rows["value"][list(RIVALS.values())])
     return "I-AUROC " + cells, evidence.no_worse(slack, "auroc", NOT_FOLLOWED)
 
 

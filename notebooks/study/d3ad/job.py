@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from radarlib import feature_step
 from radarlib.datasets import ImageSet, drawn, resized
 from radarlib.denoiser import Denoiser
+from radarlib.extractor import Extractor
 from radarlib.files import write_csv, write_json, write_npz
-from radarlib.map_features import smoothed
+from radarlib.map_features import MAP, smoothed
 from radarlib.methods import padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
 from radarlib.runtime import elapsed, progress
-from study.d3ad.plan import D3AD, FIXED, PERMUTED, SCALED, SHOWN, Variant, variants
+from study.d3ad.plan import D3AD, FIXED, ONE_GRID, PERMUTED, SCALED, SHOWN, Variant, variants
 from study.denoising import network_errors
 from study.kept import picture
 
@@ -28,23 +31,36 @@ Scored = tuple[np.ndarray, float]
 """Map of the extractor's grid, flattened, and the image's score by the method itself."""
 
 
-def on_features(
-    embedded: Sequence[np.ndarray], settings: dict, seed: int, label: str
-) -> dict[str, Callable[[np.ndarray], Scored]]:
-    """Methods fitted on the features (locations, C) of normal images: by name, what they say of an image's features.
+def rivals(embedded: Sequence[np.ndarray], options: dict, seed: int) -> dict[str, Callable[[np.ndarray], Scored]]:
+    """PatchCore, SPADE and PaDiM, fitted on the features (locations, C) of normal images: by name, what they say of an
+    image's features.
 
-    PatchCore and SPADE take features as they are, as their authors' code does; the single step whitens them.
+    PatchCore and SPADE take features as they are, as their authors' code does.
     """
-    options = settings["d3ad"]
     bank = patchcore.fit(embedded, options["coreset"], seed, greedy=True)
     normal, gaussian = spade.fit(embedded), padim.fit(embedded, seed)
-    step = feature_step.train(embedded, settings["feature_step"], seed, f"{label}: one step on features")
     return {
-        "step": lambda x: feature_step.predict(x, step),
         "patchcore": lambda x: patchcore.score(x, bank),
         "spade": lambda x: spade.score(x, normal, options["spade"]),
         "padim": lambda x: padim.score(x, gaussian),
     }
+
+
+def one_grid(extractor: Extractor) -> int:
+    """Locations per side of the grid that D3AD and its rivals share: an eighth of the side that the extractor sees."""
+    return extractor.side // 8
+
+
+def finer(extractor: Extractor, image: np.ndarray) -> np.ndarray:
+    """Features of every block at a sixteenth of the side or finer, on `one_grid`: (locations, C)."""
+    side = one_grid(extractor)
+    levels = [_resized(level, side) for level in extractor.levels(image)[1]]
+    return np.concatenate(levels, -1).reshape(side**2, -1)
+
+
+def _resized(x: np.ndarray, side: int) -> np.ndarray:
+    """A map (H, W) or (H, W, C) on another grid, (side, side, …): means of areas where that is coarser."""
+    return cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA if len(x) > side else cv2.INTER_LINEAR)
 
 
 class Ways:
@@ -114,7 +130,8 @@ class Results:
 
 
 def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, out: Path, label: str) -> None:
-    """Fit D3AD on the normal images of a set, and map every test image by every one of `variants` and by `on_features`.
+    """Fit D3AD on the normal images of a set, and map every test image by each of `variants`, by the single step on
+    features, and by `rivals` on two grids.
 
     Neither training nor scoring sees a label. Two controls: "raw", the squared distance of the image to its mean, and
     the variant whose diffusion is not trained. All see the same images, resized to `d3ad.image_size`.
@@ -142,6 +159,8 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         if variant in SHOWN:
             pictures[variant.name] = pictured
             thresholds.append((variant.name, float(np.quantile(ways.run(variant, "normal")[0], QUANTILE))))
+    even = [_resized(_resized(m, one_grid(system.extractor)), MAP) for m in results.maps[D3AD.name].astype(np.float32)]
+    results.add(f"{D3AD.name}{ONE_GRID}", even, (m.max() for m in even))
     times = np.array(ways.distances) / np.mean(system.distances)
     scaled = results.maps[FIXED.name] * times[:, None, None]
     results.add(SCALED, list(scaled), (m.max() for m in scaled))
@@ -167,19 +186,26 @@ def _on_features(
 ) -> dict[str, float]:
     """Fit and run the methods on features; their seconds per image.
 
-    On the grid of D3AD's maps and with its smoothing.
+    Maps lie on one grid and have D3AD's smoothing. The features lie on the extractor's own grid, which held-out normal
+    images chose for detecting, and for `rivals` on `one_grid` as well, which shows better where a defect is.
     """
-    embed, grid = system.extractor.embed, system.extractor.grid
-    some = drawn(np.arange(len(normal)), settings["d3ad"]["memory"], seed)
-    embedded = [embed(normal[i]) for i in progress(some, desc=f"{label}: features", unit="image")]
-    fitted = on_features(embedded, settings, seed, label)
-    seen = [embed(image) for image in images]
-    for name, method in progress(fitted.items(), desc=f"{label}: methods on features", unit="method"):
-        found = [method(x) for x in seen]
-        maps = [smoothed(m.reshape(grid, grid), settings["d3ad"]["sigma"]) for m, _ in found]
-        scores = [value for _, value in found] if name in OWN_SCORE else [m.max() for m in maps]
-        results.add(name, maps, scores)
-    return {name: _per_image(images, _after(embed, method)) for name, method in fitted.items()}
+    options, seconds = settings["d3ad"], {}
+    some = drawn(np.arange(len(normal)), options["memory"], seed)
+    for mark, embed in (("", system.extractor.embed), (ONE_GRID, partial(finer, system.extractor))):
+        embedded = [embed(normal[i]) for i in progress(some, desc=f"{label}: features{mark}", unit="image")]
+        fitted = rivals(embedded, options, seed)
+        if not mark:
+            step = feature_step.train(embedded, settings["feature_step"], seed, f"{label}: one step on features")
+            fitted["step"] = partial(feature_step.predict, model=step)
+        seen = [embed(image) for image in images]
+        for name, method in progress(fitted.items(), desc=f"{label}: methods on features{mark}", unit="method"):
+            found = [method(x) for x in seen]
+            grid = math.isqrt(len(found[0][0]))
+            maps = [smoothed(m.reshape(grid, grid), options["sigma"]) for m, _ in found]
+            scores = [value for _, value in found] if name in OWN_SCORE else [m.max() for m in maps]
+            results.add(f"{name}{mark}", maps, scores)
+            seconds[f"{name}{mark}"] = _per_image(images, _after(embed, method))
+    return seconds
 
 
 def _after(embed: Callable, method: Callable) -> Callable[[np.ndarray], object]:

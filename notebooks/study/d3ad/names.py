@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from study.d3ad.plan import D3AD, FIXED, GUIDED, NOISED, SCALED, SHUFFLED, STATIC, Variant
+from study.d3ad.plan import D3AD, FIXED, GUIDED, NOISED, ONE_GRID, SCALED, SHUFFLED, STATIC, Variant
 
 STEP = "one step on features"
+
+RIVALS = {"patchcore": "PatchCore", "spade": "SPADE", "padim": "PaDiM"}
+ON_ONE_GRID = {f"{key}{ONE_GRID}": f"{label}, one grid" for key, label in {D3AD.name: "D3AD", **RIVALS}.items()}
 
 METHODS = {
     D3AD.name: "D3AD",
     Variant(guidance=GUIDED).name: "D3AD, guided",
     "step": STEP,
-    "patchcore": "PatchCore",
-    "spade": "SPADE",
-    "padim": "PaDiM",
+    **RIVALS,
+    **ON_ONE_GRID,
     Variant(trained=False).name: "control: untrained diffusion",
     "raw": "control: image's mean",
 }

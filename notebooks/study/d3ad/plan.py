@@ -48,6 +48,7 @@ D3AD, NOISED = Variant(), Variant(omega=1.0)
 SHUFFLED, FIXED = Variant(PERMUTED), Variant(0.5)
 SCALED = f"{FIXED.name}-distance"
 """The map of FIXED times the image's distance to normal images: what the dynamic steps do to a map, without them."""
+ONE_GRID = "-one-grid"  # D3AD and the methods on features where all have the same grid
 SHOWN = (D3AD, *(Variant(share) for share in STATIC), NOISED)
 """Variants whose reconstructions and thresholds are kept, for the figures."""
 

@@ -14,7 +14,7 @@ from study.drawing import message
 from study.examples import first_of_each_defect
 from study.radar import pictures
 from study.radar.data import surface_kind
-from study.radar.network import normality, predicted_noise
+from study.radar.network import normality, predicted_noise, trained
 from study.session import Session
 
 SHOWN = {"radar": "map $S$", "radar-closed": "closed form"}
@@ -31,7 +31,7 @@ def feature_table(session: Session, name: str, seed: int) -> pd.DataFrame:
 
 def overview_pieces(session: Session, name: str, seed: int) -> dict:
     """Fig. 1: arguments of `pictures.overview` for the first defective test image of a set."""
-    data, denoiser, options = session.data(name), session.denoiser(name, seed), session.settings["radar"]
+    data, denoiser, options = session.data(name), trained(session, name, seed), session.settings["radar"]
     i = first_of_each_defect(data)[0]
     image = data.images[i]
     noise = noise_map(image, denoiser, options["t"], options["stride"], seed)
@@ -55,7 +55,7 @@ def noise_exhibit(session: Session, seed: int) -> tuple[dict[str, dict[str, np.n
     """Fig. 4: predicted noise per set and kind of patch, and the table of `network.normality`."""
     t, noise, rows = session.settings["radar"]["t"], {}, []
     for name in session.sets:
-        noise[name] = predicted_noise(session.data(name), session.denoiser(name, seed), t, seed)
+        noise[name] = predicted_noise(session.data(name), trained(session, name, seed), t, seed)
         rows += [{"set": name, "kind": kind, **normality(values)} for kind, values in noise[name].items()]
     return noise, pd.DataFrame(rows)
 

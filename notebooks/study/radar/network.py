@@ -16,6 +16,7 @@ from radarlib.diffusion import chain
 from radarlib.methods.reconstruct import reverse_chain
 from radarlib.patches import PatchSampler, central_patch
 from radarlib.unet import Attention, Level
+from study.session import Session
 
 LAYER_LABELS = {
     "Conv2d": "conv",
@@ -24,6 +25,13 @@ LAYER_LABELS = {
     "ResBlock": "ResNet",
     "Attention": "attention",
 }
+
+
+def trained(session: Session, name: str, seed: int) -> Denoiser:
+    """The denoiser of a set that was trained as published."""
+    weights = session.path(name, f"seed{seed}", "models", "gaussian", "model.safetensors")
+    session.path(name, f"seed{seed}", "models", "gaussian", "model.json")
+    return Denoiser.load(weights.parent, session.settings["compute"]["device"])
 
 
 def normal_patch(data: ImageSet, patch: int) -> torch.Tensor:
