@@ -52,8 +52,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     ]
     draw, every = settings["data"]["seed"], data.index["image"]
     test = drawn(np.array(data.where("test")), options["limit"], draw)
-    judged = {
-        "train": [(every[i], data.images[i]) for i in drawn(train, options["limit"], draw)],
+    others = {
         "held": [(every[i], data.images[i]) for i in held],
         "artificial": [(f"{k}", image) for k, (image, _) in enumerate(probes)],
         "test": [(every[i], data.images[i]) for i in test],
@@ -69,6 +68,9 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         chosen = train[: variant.images] if variant.images else train
         changes = {"training": {"t_max": variant.t_max}, "unet": {"width": variant.width}}
         own, seen = merge(settings, {**changes, "noise": {"kind": variant.noise}}), [data.images[i] for i in chosen]
+        # Who has few images decides by these few: what a network knows by heart looks more normal than a new image.
+        normal = [(every[i], data.images[i]) for i in drawn(chosen, options["limit"], draw)]
+        judged = {"train": normal, **others}
         if variant.whole:
             own = model_settings(own, "whole")
             seen = [resize(image, own["training"]["patch"]) for image in seen]
