@@ -144,14 +144,15 @@ def measure(
             found = compared(denoiser, closed if gaussian else None, x_0, eps, t, counts)
             errors.append({"t": t, "where": where, **found})
     # Held-out images and artificial defects serve the rules that choose, and these choose among RADAR's networks alone.
+    scores = {method: METHODS[method].load() for method in scored(variant, settings)}
     asked_of = [
         (method, kind, name, image)
-        for method in scored(variant, settings)
+        for method in scores
         for kind in (judged if method == "radar" else ("train", "test"))
         for name, image in judged[kind]
     ]
     for method, kind, name, image in progress(asked_of, desc=label, unit="image"):
-        found = METHODS[method].load()(image, denoiser, settings, seed)[1]
+        found = scores[method](image, denoiser, settings, seed)[1]
         features.append({"method": method, "image": name, "kind": kind, **found})
     return {"errors": errors, "features": features}
 
