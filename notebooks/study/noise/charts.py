@@ -93,7 +93,7 @@ def surfaces_figure(surfaces: pd.DataFrame, noises: pd.DataFrame, gains: pd.Data
         right.plot([], [], marker, color="k", mfc="k" if fill else "w", ms=5, label=LABELS[str(noise)])
     right.axhline(0, color="0.7", lw=0.6, zorder=0)
     right.set(xlabel="share of the surface's power at 1 to 3 cycles", ylabel="AUROC above Gaussian noise's")
-    right.legend()
+    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     handles, labels = left.get_legend_handles_labels()
     fig.legend(
         handles[-len(names) :], labels[-len(names) :], loc="outside upper center", ncols=5 if width == WIDTH else 2

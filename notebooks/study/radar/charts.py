@@ -105,7 +105,7 @@ def contamination_figure(table: pd.DataFrame, metrics: tuple[str, ...], width: f
 def classifiers_figure(table: pd.DataFrame, times: pd.DataFrame, width: float = WIDTH) -> Figure:
     """RADAR's features judged by three classifiers, and how the time of a fit grows with the number of images."""
     sets = list(dict.fromkeys(table["set"]))
-    height = 0.5 * len(sets) + 1.9
+    height = 0.5 * len(sets) + 2.4
     fig, (left, right) = (
         plt.subplots(1, 2, figsize=(width, height), width_ratios=(1.15, 1))
         if width == WIDTH
@@ -129,7 +129,7 @@ def classifiers_figure(table: pd.DataFrame, times: pd.DataFrame, width: float = 
     left.set(xlabel="F1 (filled), AUROC (open)", ylim=(len(sets) - 0.45, -0.55))
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3 if width == WIDTH else 2)
     right.set(xscale="log", yscale="log", xlabel="training images $n$", ylabel="seconds to fit")
-    right.legend(title="slope at the largest sizes", title_fontsize=7)
+    right.legend(title="slope at the largest sizes", title_fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1))
     return fig
 
 
@@ -246,8 +246,10 @@ def cost_figure(
     """Seconds per image by method; against the image's side; memory in patches and whole; against the number of
     images.
     """
-    rows, height = (2, 4.9) if width == WIDTH else (4, 9.0)
-    fig, axes = plt.subplots(rows, 4 // rows, figsize=(width, height))
+    rows, height = (2, 5.8) if width == WIDTH else (4, 10.0)
+    tall = 0.12 * len(methods) + 1  # a line of text for each bar
+    ratios = (tall, *[max(1.0, (height - tall) / (rows - 1))] * (rows - 1))
+    fig, axes = plt.subplots(rows, 4 // rows, figsize=(width, height), height_ratios=ratios)
     bars, growth, bytes_, many = axes.flat
     ordered = methods.sort_values("seconds_per_image", ascending=False)
     bars.barh([METHODS[m].label for m in ordered["method"]], ordered["seconds_per_image"], color="C0", height=0.7)

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from scipy import stats
 
 from radarlib.oneclass import OneClass
@@ -35,8 +35,8 @@ def feature_plane(
     flagged = classifier.predict(np.column_stack([gx.ravel(), gy.ravel()])).reshape(gx.shape)
     ax.contourf(gx, gy, flagged, levels=[-0.5, 0.5], colors=["#0072B2"], alpha=0.12, zorder=0)
     ax.set(xlim=(x0, x1), ylim=(y0, y1), title="Isolation Forest (shaded: normal)")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    for axis, low, high in ((ax.xaxis, x0, x1), (ax.yaxis, y0, y1)):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 4 else MaxNLocator(4))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
     ax.legend(loc="lower right", handletextpad=0.2)
