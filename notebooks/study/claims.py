@@ -45,7 +45,7 @@ class Part:
         test images and trainings; (1,) where there is nothing to resample.
     margin : a difference below it is none: what another seed or another processor changes.
     moved : how far the last doubling of the training moved it; 0 without a network, None where nobody has looked.
-    tracked : whether `Evidence.at` gives it at earlier times of the training.
+    tracked : whether `Evidence.at` gives it at earlier times of the training; the ledger then takes `moved` from there.
     room : how far ahead it could lie at most: 0 where a rival is perfect already.
     """
 
@@ -142,23 +142,26 @@ class Finding:
         return next(verdict for verdict in (UNFOLLOWED, MOVING, UNDECIDED, HOLDS, FAILS, FULL) if verdict in found)
 
 
-def followed(found: Finding, before: Finding) -> Finding:
-    """A finding whose networks were not followed, with how far the last doubling of the training moved each comparison:
-    off `before`, the same after half of the training. Comparisons that are not the same stay as they are.
+def followed(found: Finding, before: Finding, tracked: bool = False) -> Finding:
+    """A finding with how far the last doubling of the training moved its comparisons: off `before`, the same after half
+    of the training. Comparisons that are not the same stay as they are.
+
+    tracked : whether the comparisons are meant whose networks were followed; else those whose were not.
     """
     if len(found.parts) != len(before.parts):
         return found
-    return replace(found, parts=tuple(_moved(part, old) for part, old in zip(found.parts, before.parts, strict=True)))
+    pairs = zip(found.parts, before.parts, strict=True)
+    return replace(found, parts=tuple(_moved(part, old, tracked) for part, old in pairs))
 
 
-def _moved(part: Part | Joined, before: Part | Joined) -> Part | Joined:
+def _moved(part: Part | Joined, before: Part | Joined, tracked: bool) -> Part | Joined:
     if isinstance(part, Joined) and isinstance(before, Joined) and len(part.parts) == len(before.parts):
-        return Joined(tuple(_moved_part(a, b) for a, b in zip(part.parts, before.parts, strict=True)))
-    return _moved_part(part, before) if isinstance(part, Part) and isinstance(before, Part) else part
+        return Joined(tuple(_moved_part(a, b, tracked) for a, b in zip(part.parts, before.parts, strict=True)))
+    return _moved_part(part, before, tracked) if isinstance(part, Part) and isinstance(before, Part) else part
 
 
-def _moved_part(part: Part, before: Part) -> Part:
-    if part.moved is not None:
+def _moved_part(part: Part, before: Part, tracked: bool) -> Part:
+    if not (part.tracked and part.moved if tracked else part.moved is None):
         return part
     return replace(part, moved=max(LITTLE, abs(float(part.slack[0] - before.slack[0]))))
 
@@ -267,8 +270,8 @@ class Evidence:
         return table.set_index(["set", "method", "metric"])["change"].abs()
 
     def moved(self, name: str, methods: Iterable[str], metric: str) -> float | None:
-        """How far the last doubling of the training moved a difference of these methods at most; None if one of them
-        has a network that was not followed.
+        """How far the last doubling of the training moved a difference of these methods at most: their two largest
+        changes, added. None if one of them has a network that was not followed.
         """
         found = [self._changes.get((name, m, metric)) for m in methods if METHODS[m].trained]
         if any(value is None or np.isnan(value) for value in found):

@@ -14,6 +14,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from radarlib.errors import UserError
 from radarlib.files import write_bytes
+from study.plan import WORKFLOW
 
 
 def run_notebook(source: Path, executed: Path, html: Path, parameters: dict, threads: int) -> None:
@@ -28,6 +29,7 @@ def run_notebook(source: Path, executed: Path, html: Path, parameters: dict, thr
             raise UserError(f"{source}: unknown parameter {name!r}; it has: {', '.join(known)}")
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
+    os.environ[WORKFLOW] = "1"
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(

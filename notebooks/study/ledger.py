@@ -70,8 +70,12 @@ def _asked_there(claim: Claim, real: Evidence) -> Finding:
 
 
 def _asked(claim: Claim, evidence: Evidence) -> tuple[Finding, Finding | None]:
-    """What a claim finds in a profile's exhibits; and after half of the training, where nothing else follows it."""
+    """What a claim finds in a profile's exhibits, and how far the last doubling of the training moved it; and what it
+    finds after half of the training, where nothing else follows it.
+    """
     found = claim.check(evidence)
+    if any(part.tracked and part.moved for part in found.parts) and len(evidence.milestones) > 1:
+        found = followed(found, claim.check(evidence.earlier[evidence.milestones[-2]]), tracked=True)
     waits = any(part.moved is None for part in found.parts)
     half = evidence.halved(claim.exhibit) if waits else None
     before = claim.check(half) if half else None

@@ -24,6 +24,8 @@ LONG = "long"
 """A profile that follows networks for hours; of what nobody else follows the ledger reads its exhibits."""
 BESIDE = {"default": "real"}
 """A profile of simulated sets, and the one of real sets whose exhibits the ledger shows beside its own."""
+WORKFLOW = "RADARLIB_WORKFLOW"
+"""Environment variable by which the workflow tells a notebook that what it reads was made with its settings."""
 STEPS = (
     "training.steps", "robust.steps", "noise_study.steps", "d3ad.steps", "d3ad.autoencoder_steps", "feature_step.steps",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import cache
 from io import BytesIO
@@ -17,12 +18,14 @@ from radarlib.errors import UserError
 from radarlib.files import read_json, write_bytes, write_csv, write_json, write_npz
 from study.kept import load_maps
 from study.methods import TOGETHER, seeds_of, table_rows
-from study.plan import find_root, profile_settings, study_sets
+from study.plan import WORKFLOW, find_root, profile_settings, study_sets
 from study.provenance import provenance
 from study.tables import to_latex, to_markdown
 
 EVALUATIONS = ("evaluations", "passes")
 """Of a network per image: patches that it is asked about, and passes of each pixel through it."""
+BY_HAND = ("decision", "evidence", "seeds", "baseline_runs", "watermark")
+"""Sections of the settings that a notebook reads itself, and which seeds it shows: what it may be told by hand."""
 STAND_INS = {"tile": "tiles", "carpet": "tiles", "grid": "prints"}
 """Simulated surfaces beside which the printed values of MVTec AD's categories stand: stochastic, or periodic."""
 
@@ -33,10 +36,14 @@ class Session:
     Parameters
     ----------
     profile : name of a file in `config/`, without its ending; or with "-half", the same with half of the training.
-    overrides : settings on top of the profile, e.g. ``{"decision": {"contamination": 0.1}}``.
+    overrides : settings on top of the profile, e.g. ``{"decision": {"contamination": 0.1}}``; by hand those of BY_HAND
+        and `data.sets` alone.
+
+    Raises UserError for others: what is trained and scored is read as it lies there, made with the profile's settings.
     """
 
     def __init__(self, profile: str, overrides: dict | None = None):
+        _check(overrides or {})
         self.root, self.profile, self.started = find_root(), profile, time.monotonic()
         self.settings = profile_settings(self.root, profile, overrides)
         self.sets = study_sets(self.settings, self.root)
@@ -200,3 +207,14 @@ class Session:
             figure.savefig(buffer, format=suffix, metadata=metadata)
             write_bytes(self.exhibit(file), buffer.getvalue())
         plt.close(figure)
+
+
+def _check(overrides: dict) -> None:
+    """Refuse what a notebook that is run by hand cannot keep."""
+    data = overrides.get("data")
+    rest = [name for name in overrides if name not in BY_HAND and not (name == "data" and set(data or ()) <= {"sets"})]
+    if rest and WORKFLOW not in os.environ:
+        raise UserError(
+            f"overrides: {rest[0]}: what is trained and scored lies in results/ as the profile has it; let the workflow"
+            f" make it anew, with `snakemake --cores all --config '{rest[0]}={{…}}'`"
+        )

@@ -123,6 +123,14 @@ def test_half_of_the_training_tells_what_still_moves():
     assert followed(now, Finding("", ())) == now  # nothing to compare
 
 
+def test_a_comparison_that_is_followed_is_moved_by_its_own_change():
+    now = Finding("", (Part(spread(0.1), 0.02, 0.3, tracked=True), Part(spread(0.1), 0.02, 0.3)))
+    half = Finding("", (Part(spread(0.09), 0.02, 0.3, tracked=True), Part(spread(0.09), 0.02, 0.3)))
+    found = followed(now, half, tracked=True)
+    assert [part.moved for part in found.parts] == pytest.approx([0.01, 0.3])
+    assert [part.verdict for part in found.parts] == [HOLDS, MOVING]
+
+
 def test_the_run_of_half_the_training_counts_where_its_terms_are_the_same(tmp_path):
     def write(name: str, settings: dict, images: str = "digest") -> None:
         (tmp_path / name).mkdir()

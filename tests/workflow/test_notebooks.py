@@ -11,6 +11,8 @@ from conftest import REPOSITORY, run
 
 from radarlib.errors import UserError
 from study.execute import parse_parameters, run_notebook
+from study.plan import WORKFLOW
+from study.session import Session
 
 NOTEBOOKS = sorted(path.name for path in (REPOSITORY / "notebooks").glob("*.ipynb"))
 
@@ -103,6 +105,16 @@ def test_an_unknown_parameter_is_refused(tmp_path):
     source = REPOSITORY / "notebooks/01_data.ipynb"
     with pytest.raises(UserError, match="unknown parameter 'profil'; it has: profile, overrides"):
         run_notebook(source, tmp_path / "x.ipynb", tmp_path / "x.html", {"profil": "smoke"}, 1)
+
+
+def test_by_hand_a_notebook_is_not_told_what_it_does_not_compute(monkeypatch):
+    monkeypatch.delenv(WORKFLOW, raising=False)
+    assert Session("smoke", {"decision": {"contamination": 0.1}, "data": {"sets": ["prints"]}}).sets == ["prints"]
+    for overrides, key in (({"radar": {"t": 20}}, "radar"), ({"data": {"image_size": 64}}, "data")):
+        with pytest.raises(UserError, match=f"overrides: {key}: .* let the workflow make it anew"):
+            Session("smoke", overrides)
+    monkeypatch.setenv(WORKFLOW, "1")
+    assert Session("smoke", {"radar": {"t": 20}}).settings["radar"]["t"] == 20
 
 
 def test_missing_artefacts_say_what_to_run(tmp_path):

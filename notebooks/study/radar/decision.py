@@ -297,5 +297,5 @@ def ablation_table(session: Session) -> pd.DataFrame:
                 }
             )
     result = pd.DataFrame(rows)
-    best = result.groupby(["set", "factor"], sort=False)["without_test_images"].transform("max")
-    return result.assign(chosen_by_normal_images=result["without_test_images"] == best)
+    best = result.groupby(["set", "factor"], sort=False)["without_test_images"].idxmax()  # of equals the first
+    return result.assign(chosen_by_normal_images=result.index.isin(best))
