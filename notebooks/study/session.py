@@ -26,6 +26,8 @@ EVALUATIONS = ("evaluations", "passes")
 """Of a network per image: patches that it is asked about, and passes of each pixel through it."""
 BY_HAND = ("decision", "evidence", "seeds", "baseline_runs", "watermark")
 """Sections of the settings that a notebook reads itself, and which seeds it shows: what it may be told by hand."""
+FEWER = ("sets", "runs")
+"""Keys of any section that it may be told as well: to show less of what lies there."""
 STAND_INS = {"tile": "tiles", "carpet": "tiles", "grid": "prints"}
 """Simulated surfaces beside which the printed values of MVTec AD's categories stand: stochastic, or periodic."""
 
@@ -37,7 +39,7 @@ class Session:
     ----------
     profile : name of a file in `config/`, without its ending; or with "-half", the same with half of the training.
     overrides : settings on top of the profile, e.g. ``{"decision": {"contamination": 0.1}}``; by hand those of BY_HAND
-        and `data.sets` alone.
+        and FEWER alone.
 
     Raises UserError for others: what is trained and scored is read as it lies there, made with the profile's settings.
     """
@@ -211,10 +213,12 @@ class Session:
 
 def _check(overrides: dict) -> None:
     """Refuse what a notebook that is run by hand cannot keep."""
-    data = overrides.get("data")
-    rest = [name for name in overrides if name not in BY_HAND and not (name == "data" and set(data or ()) <= {"sets"})]
-    if rest and WORKFLOW not in os.environ:
-        raise UserError(
-            f"overrides: {rest[0]}: what is trained and scored lies in results/ as the profile has it; let the workflow"
-            f" make it anew, with `snakemake --cores all --config '{rest[0]}={{…}}'`"
-        )
+    if WORKFLOW in os.environ:
+        return
+    for section, part in overrides.items():
+        keys = [key for key in part if key not in FEWER] if isinstance(part, dict) else [""]
+        if section not in BY_HAND and keys:
+            raise UserError(
+                f"overrides: {section}.{keys[0]}: what is trained and scored lies in results/ as the profile has it;"
+                f" let the workflow make it anew: snakemake --cores all --config '{section}={{{keys[0]}: …}}'"
+            )

@@ -109,10 +109,11 @@ def test_an_unknown_parameter_is_refused(tmp_path):
 
 def test_by_hand_a_notebook_is_not_told_what_it_does_not_compute(monkeypatch):
     monkeypatch.delenv(WORKFLOW, raising=False)
-    assert Session("smoke", {"decision": {"contamination": 0.1}, "data": {"sets": ["prints"]}}).sets == ["prints"]
-    for overrides, key in (({"radar": {"t": 20}}, "radar"), ({"data": {"image_size": 64}}, "data")):
-        with pytest.raises(UserError, match=f"overrides: {key}: .* let the workflow make it anew"):
-            Session("smoke", overrides)
+    allowed = {"decision": {"contamination": 0.1}, "data": {"sets": ["prints"]}, "ran": {"sets": ["prints"]}}
+    assert Session("smoke", allowed).sets == ["prints"]
+    for section, key, value in (("radar", "t", 20), ("data", "image_size", 64)):
+        with pytest.raises(UserError, match=rf"overrides: {section}\.{key}: .* let the workflow make it anew"):
+            Session("smoke", {section: {key: value}})
     monkeypatch.setenv(WORKFLOW, "1")
     assert Session("smoke", {"radar": {"t": 20}}).settings["radar"]["t"] == 20
 
