@@ -99,12 +99,10 @@ def _detect(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from radarlib.files import alone_in
     from radarlib.inspection.detector import Detector
     from radarlib.inspection.export import export
 
-    with alone_in(args.out):
-        export(Detector.load(args.model, "cpu"), args.out, args.format, tuple(args.size[::-1]) if args.size else None)
+    export(Detector.load(args.model, "cpu"), args.out, args.format, tuple(args.size[::-1]) if args.size else None)
     print(f"{args.out}: exported; try: python {args.out / 'run.py'} IMAGE")
     return 0
 

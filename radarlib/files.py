@@ -47,6 +47,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
     Raises UserError where another one writes to the folder, or nobody may.
     """
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -60,7 +61,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from None
     finally:
         with suppress(OSError):
-            folder.rmdir()  # nothing was written
+            if made:
+                folder.rmdir()  # nothing was written
         if handle is not None:
             os.close(handle)
 

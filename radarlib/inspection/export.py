@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from radarlib.errors import UserError
 from radarlib.feature_step import FeatureStep, Whitening
-from radarlib.files import read_json, write_bytes, write_json
+from radarlib.files import alone_in, read_json, write_bytes, write_json
 from radarlib.inspection.detector import ROI, Detector
 from radarlib.inspection.roi import write_roi
 from radarlib.inspection.spaces import Features, Pixels
@@ -220,16 +220,26 @@ def export(detector: Detector, out: Path, kind: str = "onnx", size: tuple[int, i
     """Leave a folder that runs without PyTorch: the graph, `detector.json`, and `run.py`, an example.
 
     kind : onnx, or openvino. size : (height, width) of the images; None takes that of the images that were learned
-        from. Raises UserError for a model that has no graph, images of several sizes, and a missing package.
+        from. Raises UserError for a model that has no graph, images of several sizes, a missing package, and a folder
+        to which another process writes.
     """
-    if detector.peaks_ is None or detector.settings_["decision"]["rule"] != "distance":
+    size = _exportable(detector, size)
+    _package("onnx"), _package("onnxscript")
+    openvino = _package("openvino") if kind == "openvino" else None
+    with alone_in(out):
+        if (out / "detector.json").is_file() and "format" in read_json(out / "detector.json"):
+            raise UserError(f"{out}: holds a fitted model, which the export would replace; give another --out")
+        _write(detector, out, size, openvino)
+
+
+def _exportable(detector: Detector, size: tuple[int, int] | None) -> tuple[int, int]:
+    """The size, (height, width), of the images that a detector is exported for; raises UserError where it cannot be."""
+    settings = detector.settings_
+    if detector.peaks_ is None or settings["decision"]["rule"] != "distance":
         raise UserError("export knows models by --decision distance of this radarlib; fit the model again")
     if detector.colour:
         raise UserError("export knows models of gray images alone; fit one without --colour")
-    spaces = detector.spaces_
-    pixels = any(isinstance(space, Pixels) for space in spaces)
-    settings = detector.settings_
-    if pixels and (settings["noise"]["kind"] != "gaussian" or settings["radar"]["blur"] != "gaussian"):
+    if _pixels(detector) and (settings["noise"]["kind"] != "gaussian" or settings["radar"]["blur"] != "gaussian"):
         raise UserError("export knows Gaussian noise and the Gaussian blur alone; change noise.kind or radar.blur")
     size = size or detector.size_
     if size is None:
@@ -241,19 +251,22 @@ def export(detector: Detector, out: Path, kind: str = "onnx", size: tuple[int, i
         raise UserError(f"--size: the model looks at images of {side}×{side} px; leave it out")
     if detector.roi is not None and detector.roi.shape != size:
         raise UserError(f"--size: the model's region is {detector.roi.shape[1]}×{detector.roi.shape[0]} px")
-    if (out / "detector.json").is_file() and "format" in read_json(out / "detector.json"):
-        raise UserError(f"{out}: holds a fitted model, which the export would replace; give another --out")
-    _package("onnx"), _package("onnxscript")
-    openvino = _package("openvino") if kind == "openvino" else None
+    return size
+
+
+def _pixels(detector: Detector) -> bool:
+    return any(isinstance(space, Pixels) for space in detector.spaces_)
+
+
+def _write(detector: Detector, out: Path, size: tuple[int, int], openvino: ModuleType | None) -> None:
     graph = Graph(detector, *size).cpu().eval().requires_grad_(False)
-    shown = [torch.zeros(size), torch.zeros(size)][: 2 if pixels else 1]
+    names = ["image", "noise"] if _pixels(detector) else ["image"]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, on how it is made
         path = Path(folder) / "detector.onnx"
-        names = ["image", "noise"][: len(shown)]
         torch.onnx.export(
-            graph, tuple(shown), path, input_names=names, output_names=["score", "map"], external_data=False,
-            dynamo=True, verbose=False,
+            graph, tuple(torch.zeros(size) for _ in names), path, input_names=names, output_names=["score", "map"],
+            external_data=False, dynamo=True, verbose=False,
         )  # fmt: skip
         for name in (*(f"detector{suffix}" for suffix in SUFFIXES), ROI):  # of an earlier export: `run.py` takes them
             (out / name).unlink(missing_ok=True)
@@ -267,8 +280,9 @@ def export(detector: Detector, out: Path, kind: str = "onnx", size: tuple[int, i
     write_json(
         out / "detector.json",
         {
-            "size": list(size), "side": settings["data"]["image_size"], "noise": pixels, "seed": detector.seed,
-            "threshold": detector.threshold_, "calibration": np.sort(detector.calibration_scores_).tolist(),
+            "size": list(size), "side": detector.settings_["data"]["image_size"], "noise": _pixels(detector),
+            "seed": detector.seed, "threshold": detector.threshold_,
+            "calibration": np.sort(detector.calibration_scores_).tolist(),
         },
     )  # fmt: skip
     if detector.roi is not None:

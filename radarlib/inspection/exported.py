@@ -69,7 +69,10 @@ def main(paths):
         image = read(path)
         score, found = run({"image": image, **({"noise": noise(image)} if TOLD["noise"] else {})})
         cv2.imwrite(f"{path}.map.tiff", found)
-        print(f"{path}: {'ANOMALOUS' if score > TOLD['threshold'] else 'normal'}, score {float(score):.6g}")
+        good = np.array(TOLD["calibration"])  # scores of the good images, each by a decision that had not seen it
+        p = (1 + np.count_nonzero(good >= score)) / (len(good) + 1)
+        verdict = "ANOMALOUS" if score > TOLD["threshold"] else "normal"
+        print(f"{path}: {verdict}, score {float(score):.6g}, p {p:.3g}")
 
 
 if __name__ == "__main__":

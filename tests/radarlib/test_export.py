@@ -1,6 +1,7 @@
 """An exported detector says what the detector says, without PyTorch."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -38,15 +39,16 @@ def fitted(folder, space: str, roi: np.ndarray | None = None, **more) -> Detecto
     return detector
 
 
-def said(folder, *images) -> dict[str, float]:
-    """Scores by a fresh Python in which neither torch nor radarlib can be imported."""
+def said(folder, *images) -> dict[str, tuple[float, float]]:
+    """Scores and p-values by a fresh Python in which neither torch nor radarlib can be imported."""
     code = (
         "import sys, runpy; sys.modules.update(torch=None, radarlib=None);"
         f"sys.argv[1:] = {[str(i) for i in images]!r}; runpy.run_path({str(folder / 'run.py')!r}, run_name='__main__')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return {line.split(": ")[0]: float(line.rsplit(" ", 1)[1]) for line in done.stdout.splitlines()}
+    told = re.findall(r"^(.*): (?:ANOMALOUS|normal), score (.*), p (.*)$", done.stdout, re.MULTILINE)
+    return {file: (float(score), float(p)) for file, score, p in told}
 
 
 @pytest.mark.parametrize(("space", "kind", "region"), [("both", "onnx", False), ("both", "openvino", True)])
@@ -65,7 +67,9 @@ def test_exported_scores_and_maps_are_the_detectors(tmp_path, space, kind, regio
     found = said(tmp_path / "there", *files, colour)
     for file in (*files, colour):
         expected = detector.detect(read_image(file))
-        assert found[str(file)] == pytest.approx(expected.score, rel=1e-3, abs=1e-3)
+        score, p = found[str(file)]
+        assert score == pytest.approx(expected.score, rel=1e-3, abs=1e-3)
+        assert p == pytest.approx(expected.p_value, rel=1e-2)
         there = cv2.imread(f"{file}.map.tiff", cv2.IMREAD_UNCHANGED)
         np.testing.assert_allclose(there, expected.anomaly_map, rtol=2e-3, atol=2e-3)
     assert len((tmp_path / "there/run.py").read_text().splitlines()) < 90
@@ -98,6 +102,6 @@ def test_the_command_exports_for_another_size(tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "one.png"), np.resize(surface(0), (70, 90)))
     assert sorted(p.name for p in (tmp_path / "there").iterdir()) == ["detector.json", "detector.onnx", "run.py"]
     expected = Detector.load(tmp_path / "model", "cpu").score(read_image(tmp_path / "one.png"))
-    assert said(tmp_path / "there", tmp_path / "one.png")[str(tmp_path / "one.png")] == pytest.approx(
-        expected, abs=1e-3
+    assert said(tmp_path / "there", tmp_path / "one.png")[str(tmp_path / "one.png")][0] == (
+        pytest.approx(expected, abs=1e-3)
     )

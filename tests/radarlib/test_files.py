@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from radarlib.errors import UserError
-from radarlib.files import read_json, write_bytes, write_csv, write_npz
+from radarlib.files import alone_in, read_json, write_bytes, write_csv, write_npz
 
 
 def test_a_full_disk_leaves_the_old_file_intact(tmp_path, monkeypatch):
@@ -49,3 +49,11 @@ def test_damaged_json_is_named(tmp_path):
         read_json(tmp_path / "x.json")
     with pytest.raises(UserError, match="y.json: missing"):
         read_json(tmp_path / "y.json")
+
+
+def test_an_empty_folder_of_the_users_stays_and_one_that_was_made_for_nothing_goes(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for name in ("mine", "made"):
+        with alone_in(tmp_path / name):
+            assert (tmp_path / name).is_dir()
+    assert (tmp_path / "mine").is_dir() and not (tmp_path / "made").exists()

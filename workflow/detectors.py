@@ -1,0 +1,182 @@
+"""What a user gets: each set through the detector that `radarlib fit` makes, by space, beside PatchCore and PaDiM on
+the same pretrained features, images and splits. No label is seen but by the figures of merit.
+
+    RADARLIB_DATA=~/sets python workflow/detectors.py [--sets NAME …] [--settings '{"unet": {"width": 8}}']
+
+Left in data/detectors.csv: AUROC with its interval over test images, F1 at the detector's own threshold, the share of
+good test images that are flagged with its 95 % interval (Clopper and Pearson), pixel AUROC, PRO, seconds of the fit and
+of an image, and the highest memory in MB. The row `chosen` is the space that artificial defects on the good images
+choose; those of `mean` have, as `over_low` and `over_high`, the interval of how far the mean AUROC lies above
+PatchCore's. Each measurement is a process of its own; what is finished lies in results/detectors, and is not done
+again.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]  # where the packages `radarlib` and `study` lie
+
+from scipy.stats import binomtest  # noqa: E402
+from sklearn.metrics import roc_auc_score  # noqa: E402
+
+from radarlib.config import merge, resolve  # noqa: E402
+from radarlib.datasets import GOOD, drawn, prepare  # noqa: E402
+from radarlib.extractor import Extractor  # noqa: E402
+from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json  # noqa: E402
+from radarlib.inspection.detector import Detector  # noqa: E402
+from radarlib.layout import available_sets, data_root  # noqa: E402
+from radarlib.map_features import smoothed  # noqa: E402
+from radarlib.methods import padim, patchcore  # noqa: E402
+from radarlib.runtime import elapsed, progress, use_threads  # noqa: E402
+from radarlib.textures import artificial_defect  # noqa: E402
+from study.metrics import bootstrap_metrics, interval, pixel_histograms, pixel_metrics  # noqa: E402
+
+SPACES, RIVALS = ("pixels", "features", "both"), ("patchcore", "padim")
+LABELS = {"patchcore": "PatchCore", "padim": "PaDiM"}
+RESAMPLES, LEVEL, SEED = 2000, 0.95, 0
+PROBES = 40  # artificial defects by which a space is chosen
+Judge = Callable[[np.ndarray], tuple[float, bool, np.ndarray]]
+"""Of an image its score, whether it is flagged, and its map."""
+
+
+def detector(images: list[np.ndarray], settings: dict, space: str) -> tuple[Judge, np.ndarray]:
+    """A fitted detector, and the scores of good images by decisions that had not seen them."""
+    fitted = Detector(merge(settings, {"decision": {"space": space}}), SEED).fit(images)
+
+    def judge(image: np.ndarray) -> tuple[float, bool, np.ndarray]:
+        found = fitted.detect(image)
+        return found.score, found.anomalous, found.anomaly_map
+
+    return judge, fitted.calibration_scores_
+
+
+def rival(images: list[np.ndarray], settings: dict, name: str) -> tuple[Judge, np.ndarray]:
+    """PatchCore or PaDiM, which have no threshold of their own."""
+    extractor, options = Extractor(settings["features"], "cpu"), settings["d3ad"]
+    some = drawn(np.arange(len(images)), options["memory"], SEED)
+    embedded = [extractor.embed(images[i]) for i in progress(some, desc="features", unit="image")]
+    if name == "patchcore":
+        bank = patchcore.fit(embedded, options["coreset"], SEED, greedy=True)
+    else:
+        gaussian = padim.fit(embedded, SEED)
+
+    def judge(image: np.ndarray) -> tuple[float, bool, np.ndarray]:
+        x = extractor.embed(image)
+        found, score = patchcore.score(x, bank) if name == "patchcore" else padim.score(x, gaussian)
+        grid = smoothed(found.reshape(extractor.grid, extractor.grid), options["sigma"])
+        return score, False, cv2.resize(grid, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    return judge, np.array([])
+
+
+def measure(name: str, way: str, settings: dict) -> dict:
+    """What one way gives on one set: by image its truth, score and verdict; figures of pixels; times; memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = prepare(name, settings, data_root(ROOT), Path(folder) / "images.npz")
+    start = time.monotonic()
+    judge, known = (detector if way in SPACES else rival)(data.train_images, settings, way)
+    found: dict = {"fit_s": time.monotonic() - start}
+    test = data.where("test")
+    judged = [judge(data.images[i]) for i in progress(test, desc=f"{name}: {way}", unit="image")]
+    found["image_s"] = float(np.median([elapsed(lambda i=i: judge(data.images[i])) for i in test[:9]]))
+    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 1024
+    )
+    scores, flagged, maps = zip(*judged, strict=True)
+    found |= {"truth": [data.index["defect"][i] != GOOD for i in test], "score": list(map(float, scores))}
+    found |= {"flagged": list(map(bool, flagged)), "images": len(data.train_images)}
+    masked = [(m, data.masks[i]) for m, i in zip(maps, test, strict=True) if data.masks[i] is not None]
+    histogram = pixel_histograms([m for m, _ in masked], [mask for _, mask in masked]).sum(0)
+    found |= {key: float(value) for key, value in pixel_metrics(histogram).items()}
+    if len(known):
+        probes = [
+            artificial_defect(data.train_images[k % len(data.train_images)], np.random.default_rng([SEED, k]))[0]
+            for k in range(PROBES)
+        ]
+        found["probes"] = roc_auc_score(
+            np.repeat([0, 1], [len(known), PROBES]), [*known, *(judge(x)[0] for x in probes)]
+        )
+    return found
+
+
+def row(name: str, way: str, found: dict) -> dict:
+    """A row of the table, with its resamples of AUROC in "draws"."""
+    truth, score, flagged = (np.array(found[key]) for key in ("truth", "score", "flagged"))
+    draws = bootstrap_metrics(truth, score[None], flagged[None], RESAMPLES, SEED)["auroc"]
+    alarms, good = int(flagged[~truth].sum()), int((~truth).sum())
+    own = {}
+    if way in SPACES:
+        low, high = binomtest(alarms, good).proportion_ci(LEVEL)
+        hits = int(flagged[truth].sum())
+        own = {
+            "f1": 2 * hits / (truth.sum() + hits + alarms), "false_alarms": alarms / good,
+            "alarms_low": low, "alarms_high": high,
+        }  # fmt: skip
+    low, high = interval(draws, LEVEL)
+    numbers = {key: found[key] for key in ("pixel_auroc", "pro", "fit_s", "image_s", "peak_mb")}
+    return {
+        "set": name, "way": LABELS.get(way, way), "images": found["images"], "good": good,
+        "defective": len(truth) - good,
+        "auroc": roc_auc_score(truth, score), "low": low, "high": high, **own, **numbers,
+        "probes": found.get("probes", np.nan), "draws": draws,
+    }  # fmt: skip
+
+
+def table(rows: list[dict]) -> pd.DataFrame:
+    """The rows, those of the space that is chosen without a label, and of each way the means over sets."""
+    found = pd.DataFrame(rows)
+    own = found[found["way"].isin(SPACES)]
+    chosen = own.loc[own.groupby("set", sort=False)["probes"].idxmax()].assign(way="chosen")
+    found = pd.concat([found, chosen], ignore_index=True)
+    drawn_means = {way: np.mean(part["draws"].tolist(), axis=0) for way, part in found.groupby("way", sort=False)}
+    means = []
+    for way, part in found.groupby("way", sort=False):
+        mean = part[["auroc", "f1", "false_alarms", "pixel_auroc", "pro", "fit_s", "image_s", "peak_mb"]].mean()
+        (low, high), over = interval(drawn_means[way], LEVEL), drawn_means[way] - drawn_means[LABELS["patchcore"]]
+        ahead = dict(zip(("over_low", "over_high"), interval(over, LEVEL), strict=True))
+        means.append({"set": "mean", "way": way, **mean, "low": low, "high": high, **ahead})
+    order = {name: k for k, name in enumerate(dict.fromkeys(found["set"]))}
+    found = found.sort_values("set", key=lambda names: names.map(order), kind="stable")
+    return pd.concat([found, pd.DataFrame(means)], ignore_index=True).drop(columns="draws")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--sets", nargs="+", help="folders of $RADARLIB_DATA (default: all)")
+    parser.add_argument("--settings", type=json.loads, default={}, help="what differs from the defaults, as JSON")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--one", nargs=2, metavar=("SET", "WAY"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    settings = resolve(args.settings)
+    work = ROOT / "results/detectors" / sha256_bytes(settings_key(settings).encode())[:12]
+    if args.one:
+        use_threads(args.threads)
+        write_json(work / "{}-{}.json".format(*args.one), measure(*args.one, settings))
+        return
+    rows = []
+    for name in args.sets or available_sets(data_root(ROOT)):
+        for way in (*SPACES, *RIVALS):
+            file = work / f"{name}-{way}.json"
+            if not file.exists():
+                same = ["--threads", str(args.threads), "--settings", json.dumps(args.settings)]
+                subprocess.run([sys.executable, __file__, *same, "--one", name, way], check=True)
+            rows.append(row(name, way, read_json(file)))
+    found = table(rows)
+    write_csv(ROOT / "data/detectors.csv", found, 4)
+    print(found.round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
