@@ -10,8 +10,9 @@ import pytest
 import tifffile
 from conftest import REPOSITORY, run, write_png
 
+from radarlib import cli
 from radarlib.cli import main
-from radarlib.config import resolve
+from radarlib.config import merge, resolve
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.files import read_json, write_json
@@ -137,6 +138,12 @@ def test_a_robust_loss_is_used_and_recorded(folders, tmp_path, options, expected
     assert (plain > robust).all()  # the same batches, with less weight on large errors
 
 
+def test_fast_is_a_smaller_network_and_fewer_patches_and_nothing_else():
+    command = ["fit", "good", "--out", "m"]
+    usual, fast = (cli._settings(cli.parser().parse_args([*command, *more])) for more in ([], ["--fast"]))
+    assert fast == merge(usual, {"unet": {"width": 8}, "radar": {"stride": 20}}) != usual
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -162,6 +169,10 @@ def test_a_robust_loss_is_used_and_recorded(folders, tmp_path, options, expected
         (
             ["fit", ".", "--out", "m", "--space", "features", "--steps", "9"],
             "--steps changes nothing with --space features",
+        ),
+        (
+            ["fit", ".", "--out", "m", "--space", "features", "--fast"],
+            "--fast changes nothing with --space features",
         ),
         (["detect", "missing", "x.png", "--out", "o"], "missing: no such model directory; make it with: radarlib fit"),
     ],
