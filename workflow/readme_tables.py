@@ -100,7 +100,8 @@ def verdicts(claims: Path) -> str:
     ours, papers = table["kind"] == EXPERIMENT, table["where"].str.partition(", ")[0]
     groups = {str(paper): ours & (papers == paper) for paper in papers[ours].unique()}
     groups |= {"all experiments of ours": ours, "the papers against themselves": table["kind"] == ITSELF}
-    real = table["real_verdict"].astype(object).fillna("").map(VERDICTS) if "real_verdict" in table else pd.Series("", table.index)
+    told = table["real_verdict"] if "real_verdict" in table else pd.Series(index=table.index)
+    real = told.astype(object).map(VERDICTS)
     heads, lines = [*dict.fromkeys(VERDICTS.values())], []
     for name, where in groups.items():
         counts, there = (
