@@ -33,6 +33,7 @@ from sklearn.metrics import roc_auc_score  # noqa: E402
 
 from radarlib.config import merge, resolve  # noqa: E402
 from radarlib.datasets import GOOD, drawn, prepare  # noqa: E402
+from radarlib.errors import UserError  # noqa: E402
 from radarlib.extractor import Extractor  # noqa: E402
 from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json  # noqa: E402
 from radarlib.inspection.detector import Detector  # noqa: E402
@@ -179,4 +180,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"detectors.py: {error}")
