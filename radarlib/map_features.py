@@ -83,6 +83,12 @@ def mask(error: np.ndarray, size: int) -> np.ndarray:
     return np.maximum(uniform_filter(np.asarray(error, np.float32) ** 2, size), 0)
 
 
+def on_grid(x: np.ndarray, side: int) -> np.ndarray:
+    """A map (h, w) or (h, w, C) on another grid, (side, side, …): means of areas where that is coarser."""
+    way = cv2.INTER_AREA if max(x.shape[:2]) > side else cv2.INTER_LINEAR
+    return cv2.resize(x, (side, side), interpolation=way)
+
+
 def smoothed(found: np.ndarray, sigma: float) -> np.ndarray:
     """A map on the grid that all methods on features are judged on, (MAP, MAP), after their filter: one grid, one
     smoothing.
@@ -90,8 +96,7 @@ def smoothed(found: np.ndarray, sigma: float) -> np.ndarray:
     found : (h, w), of any size. sigma : of the filter, in px of an image of PAPER_SIDE.
     """
     if found.shape != (MAP, MAP):
-        way = cv2.INTER_AREA if max(found.shape) > MAP else cv2.INTER_LINEAR
-        found = cv2.resize(np.asarray(found, np.float32), (MAP, MAP), interpolation=way)
+        found = on_grid(np.asarray(found, np.float32), MAP)
     return gaussian_filter(found, sigma * MAP / PAPER_SIDE)
 
 

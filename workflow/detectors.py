@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -42,7 +43,7 @@ from radarlib.map_features import smoothed  # noqa: E402
 from radarlib.methods import padim, patchcore  # noqa: E402
 from radarlib.runtime import elapsed, progress, use_threads  # noqa: E402
 from radarlib.textures import artificial_defect  # noqa: E402
-from study.metrics import bootstrap_metrics, interval, pixel_histograms, pixel_metrics  # noqa: E402
+from study.metrics import bootstrap_metrics, detection_metrics, interval, pixel_histograms, pixel_metrics  # noqa: E402
 
 SPACES, RIVALS = ("pixels", "features", "both"), ("patchcore", "padim")
 LABELS = {"patchcore": "PatchCore", "padim": "PaDiM"}
@@ -69,13 +70,12 @@ def rival(images: list[np.ndarray], settings: dict, name: str) -> tuple[Judge, n
     some = drawn(np.arange(len(images)), options["memory"], SEED)
     embedded = [extractor.embed(images[i]) for i in progress(some, desc="features", unit="image")]
     if name == "patchcore":
-        bank = patchcore.fit(embedded, options["coreset"], SEED, greedy=True)
+        told = partial(patchcore.score, bank=patchcore.fit(embedded, options["coreset"], SEED, greedy=True))
     else:
-        gaussian = padim.fit(embedded, SEED)
+        told = partial(padim.score, model=padim.fit(embedded, SEED))
 
     def judge(image: np.ndarray) -> tuple[float, bool, np.ndarray]:
-        x = extractor.embed(image)
-        found, score = patchcore.score(x, bank) if name == "patchcore" else padim.score(x, gaussian)
+        found, score = told(extractor.embed(image))
         grid = smoothed(found.reshape(extractor.grid, extractor.grid), options["sigma"])
         return score, False, cv2.resize(grid, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
@@ -117,20 +117,16 @@ def row(name: str, way: str, found: dict) -> dict:
     truth, score, flagged = (np.array(found[key]) for key in ("truth", "score", "flagged"))
     draws = bootstrap_metrics(truth, score[None], flagged[None], RESAMPLES, SEED)["auroc"]
     alarms, good = int(flagged[~truth].sum()), int((~truth).sum())
-    own = {}
+    reached, own = detection_metrics(truth, score, flagged), {}
     if way in SPACES:
         low, high = binomtest(alarms, good).proportion_ci(LEVEL)
-        hits = int(flagged[truth].sum())
-        own = {
-            "f1": 2 * hits / (truth.sum() + hits + alarms), "false_alarms": alarms / good,
-            "alarms_low": low, "alarms_high": high,
-        }  # fmt: skip
+        own = {"f1": reached["f1"], "false_alarms": alarms / good, "alarms_low": low, "alarms_high": high}
     low, high = interval(draws, LEVEL)
     numbers = {key: found[key] for key in ("pixel_auroc", "pro", "fit_s", "image_s", "peak_mb")}
     return {
         "set": name, "way": LABELS.get(way, way), "images": found["images"], "good": good,
         "defective": len(truth) - good,
-        "auroc": roc_auc_score(truth, score), "low": low, "high": high, **own, **numbers,
+        "auroc": reached["auroc"], "low": low, "high": high, **own, **numbers,
         "probes": found.get("probes", np.nan), "draws": draws,
     }  # fmt: skip
 

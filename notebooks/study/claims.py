@@ -161,9 +161,8 @@ def _moved(part: Part | Joined, before: Part | Joined, tracked: bool) -> Part | 
 
 
 def _moved_part(part: Part, before: Part, tracked: bool) -> Part:
-    if not (part.tracked and part.moved if tracked else part.moved is None):
-        return part
-    return replace(part, moved=max(LITTLE, abs(float(part.slack[0] - before.slack[0]))))
+    meant = bool(part.tracked and part.moved) if tracked else part.moved is None
+    return replace(part, moved=max(LITTLE, abs(float(part.slack[0] - before.slack[0])))) if meant else part
 
 
 class Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cache
+from functools import cache, cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -119,6 +119,7 @@ class Session:
 
     # --- exhibits out ---
 
+    @cached_property
     def _devices(self) -> list[str]:
         """What the profile's networks were trained on."""
         files = self.root.glob(f"results/{self.profile}/*/seed*/models/*/timing.json")
@@ -128,7 +129,7 @@ class Session:
         facts = {
             "exhibit": name, "caption": caption, "profile": self.profile, "settings": self.settings,
             "sets": self.sets, "seeds": self.seeds, "seconds": round(time.monotonic() - self.started, 1),
-            "device": self._devices(),
+            "device": self._devices,
         }  # fmt: skip
         write_json(self.exhibit(f"{name}.provenance.json"), provenance(self.inputs, self.root, **facts))
 

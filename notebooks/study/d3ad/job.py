@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -16,7 +15,7 @@ from radarlib.datasets import ImageSet, drawn, resized
 from radarlib.denoiser import Denoiser
 from radarlib.extractor import Extractor
 from radarlib.files import write_csv, write_json, write_npz
-from radarlib.map_features import MAP, smoothed
+from radarlib.map_features import MAP, on_grid, smoothed
 from radarlib.methods import padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
 from radarlib.runtime import elapsed, progress
@@ -54,13 +53,8 @@ def one_grid(extractor: Extractor) -> int:
 def finer(extractor: Extractor, image: np.ndarray) -> np.ndarray:
     """Features of every block at a sixteenth of the side or finer, on `one_grid`: (locations, C)."""
     side = one_grid(extractor)
-    levels = [_resized(level, side) for level in extractor.levels(image)[1]]
+    levels = [on_grid(level, side) for level in extractor.levels(image)[1]]
     return np.concatenate(levels, -1).reshape(side**2, -1)
-
-
-def _resized(x: np.ndarray, side: int) -> np.ndarray:
-    """A map (H, W) or (H, W, C) on another grid, (side, side, …): means of areas where that is coarser."""
-    return cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA if len(x) > side else cv2.INTER_LINEAR)
 
 
 class Ways:
@@ -159,7 +153,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         if variant in SHOWN:
             pictures[variant.name] = pictured
             thresholds.append((variant.name, float(np.quantile(ways.run(variant, "normal")[0], QUANTILE))))
-    even = [_resized(_resized(m, one_grid(system.extractor)), MAP) for m in results.maps[D3AD.name].astype(np.float32)]
+    even = [on_grid(on_grid(m, one_grid(system.extractor)), MAP) for m in results.maps[D3AD.name].astype(np.float32)]
     results.add(f"{D3AD.name}{ONE_GRID}", even, (m.max() for m in even))
     times = np.array(ways.distances) / np.mean(system.distances)
     scaled = results.maps[FIXED.name] * times[:, None, None]
