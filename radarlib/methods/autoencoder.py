@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,24 +18,25 @@ from radarlib.unet import group_norm
 
 
 class Autoencoder(nn.Module):
-    """Images (N, 1, H, W) ↔ latents (N, C, H / 4, W / 4), standardised by channel over the training images."""
+    """Images (N, 1, H, W) ↔ latents (N, C, H / factor, W / factor), standardised by channel over the training images.
+
+    factor : a power of two; each halving doubles the channels.
+    """
 
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, latents: int, width: int):
+    def __init__(self, latents: int, width: int, factor: int):
         super().__init__()
-        w = width
-        self.encoder = nn.Sequential(
-            nn.Conv2d(1, w, 3, padding=1), nn.SiLU(),
-            nn.Conv2d(w, 2 * w, 4, 2, 1), group_norm(2 * w), nn.SiLU(),
-            nn.Conv2d(2 * w, 4 * w, 4, 2, 1), group_norm(4 * w), nn.SiLU(), nn.Conv2d(4 * w, latents, 3, padding=1),
-        )  # fmt: skip
-        self.decoder = nn.Sequential(
-            nn.Conv2d(latents, 4 * w, 3, padding=1), group_norm(4 * w), nn.SiLU(),
-            nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1), group_norm(2 * w), nn.SiLU(),
-            nn.ConvTranspose2d(2 * w, w, 4, 2, 1), nn.SiLU(), nn.Conv2d(w, 1, 3, padding=1),
-        )  # fmt: skip
+        widths = [width * 2**k for k in range(factor.bit_length())]
+        down = [nn.Conv2d(1, width, 3, padding=1), nn.SiLU()]
+        for a, b in itertools.pairwise(widths):
+            down += [nn.Conv2d(a, b, 4, 2, 1), group_norm(b), nn.SiLU()]
+        self.encoder = nn.Sequential(*down, nn.Conv2d(widths[-1], latents, 3, padding=1))
+        up = [nn.Conv2d(latents, widths[-1], 3, padding=1), group_norm(widths[-1]), nn.SiLU()]
+        for b, a in itertools.pairwise(widths[::-1]):
+            up += [nn.ConvTranspose2d(b, a, 4, 2, 1), *([group_norm(a)] if a > width else []), nn.SiLU()]
+        self.decoder = nn.Sequential(*up, nn.Conv2d(width, 1, 3, padding=1))
         self.register_buffer("shift", torch.zeros(1, latents, 1, 1))
         self.register_buffer("scale", torch.ones(1, latents, 1, 1))
 
@@ -48,15 +50,15 @@ class Autoencoder(nn.Module):
 def fit(images: Sequence[np.ndarray], options: dict, seed: int, path: Path, device: str, label: str) -> Autoencoder:
     """Train on normal images of one size by mean squared error, and leave the weights in `path` (safetensors).
 
-    options : latents, width, steps, batch, lr. Training that is finished already (same options, seed, images and code)
-        is not repeated.
+    options : latents, width, factor, steps, batch, lr. Training that is finished already (same options, seed, images
+        and code) is not repeated.
     """
     stack = torch.from_numpy(np.stack(images))[:, None]
     known = {**options, "seed": seed, "code": module_digest("radarlib.methods.autoencoder")}
     identity = sha256_bytes(settings_key(known).encode() + stack.numpy().tobytes())
     torch.manual_seed(seed)
     where = resolve_device(device)
-    net = Autoencoder(options["latents"], options["width"]).to(where)
+    net = Autoencoder(options["latents"], options["width"], options["factor"]).to(where)
     facts = path.with_suffix(".json")
     if facts.is_file() and read_json(facts).get("identity") == identity:
         net.load_state_dict(load(path.read_bytes()))

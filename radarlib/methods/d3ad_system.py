@@ -65,7 +65,7 @@ class System:
         self.options, self.seed, device = settings["d3ad"], seed, settings["compute"]["device"]
         self.batch = self.options["batch"]
         ae = {key: self.options[f"autoencoder_{key}"] for key in ("width", "steps", "batch", "lr")}
-        ae["latents"] = self.options["latents"]
+        ae |= {key: self.options[key] for key in ("latents", "factor")}
         self.autoencoder = autoencoder.fit(images, ae, seed, out / "autoencoder.safetensors", device, label)
         own = network_settings(settings)
         self.denoiser = train(Latents(self.encode(images)), own, seed, out / "diffusion", device, f"{label}: diffusion")
@@ -90,7 +90,7 @@ class System:
         return next(self.autoencoder.parameters()).device
 
     def encode(self, images: Sequence[np.ndarray]) -> Tensor:
-        """z_0 of images (H, W) in [-1, 1]: (N, C, H / 4, W / 4)."""
+        """z_0 of images (H, W) in [-1, 1]: (N, C, H / factor, W / factor)."""
         x = torch.from_numpy(np.stack(images))[:, None]
         with torch.inference_mode():
             parts = [self.autoencoder.encode(part.to(self._where())) for part in x.split(self.batch)]

@@ -6,7 +6,7 @@ import torch
 
 from radarlib.methods import autoencoder
 
-OPTIONS = {"latents": 3, "width": 4, "steps": 60, "batch": 4, "lr": 0.01}
+OPTIONS = {"latents": 3, "width": 4, "factor": 4, "steps": 60, "batch": 4, "lr": 0.01}
 
 
 @pytest.fixture
