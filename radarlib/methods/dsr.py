@@ -1,0 +1,102 @@
+"""DSR's idea (Zavrtanik et al. 2022): defects are made among the codes of a quantised image, not among its pixels.
+
+Theirs has two grids of codes, and a codebook of 4,096 that was learned on ImageNet. Here one grid is learned on the
+normal images and on simulated textures, for there is no download.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from radarlib.methods import artificial
+from radarlib.methods.blocks import Hourglass, conv, focal
+from radarlib.methods.fitting import Fitted, Given, minimise, single
+
+LR = 0.002
+CODES, CODE, WIDTH = 256, 16, 32  # of the codebook; numbers of a code; channels
+COMMITMENT = 0.25  # VQ-VAE's β
+STRENGTH = (0.2, 1.0)  # share of the codebook that a wrong code is drawn from, nearest first (Eq. 2)
+NEAREST = 0.05  # share of it that is too near to be wrong
+PIXELS = 10.0  # weight of the pixels' loss, in the authors' code
+
+
+def _decoder() -> nn.Sequential:
+    up = nn.Upsample(scale_factor=2, mode="nearest")
+    return nn.Sequential(conv(CODE, WIDTH), up, conv(WIDTH, WIDTH), up, conv(WIDTH, 16), nn.Conv2d(16, 1, 3, padding=1))
+
+
+class Quantised(nn.Module):
+    """A VQ-VAE (van den Oord et al. 2017) at a quarter of the side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(conv(1, 16), conv(16, WIDTH, 2), conv(WIDTH, WIDTH, 2), nn.Conv2d(WIDTH, CODE, 1))
+        self.book = nn.Parameter(torch.randn(CODES, CODE))
+        self.decoder = _decoder()
+
+    def distances(self, z: Tensor) -> Tensor:
+        """Squared, of each location to each code: (N, h, w, CODES)."""
+        return torch.cdist(z.permute(0, 2, 3, 1).flatten(0, 2), self.book).square().view(*z.shape[:1], *z.shape[2:], -1)
+
+    def quantise(self, z: Tensor) -> Tensor:
+        return self.book[self.distances(z).argmin(-1)].permute(0, 3, 1, 2)
+
+    def loss(self, x: Tensor) -> Tensor:
+        z = self.encoder(x)
+        q = self.quantise(z)
+        x_hat = self.decoder(z + (q - z).detach())
+        return F.mse_loss(x_hat, x) + F.mse_loss(q, z.detach()) + COMMITMENT * F.mse_loss(z, q.detach())
+
+    def disturbed(self, z: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+        """Codes with wrong ones inside the mask (N, 1, h, w), of those neither too near nor too far (Eq. 2)."""
+        ranked = self.distances(z).argsort(-1)
+        low, high = round(NEAREST * CODES), 1 - torch.rand(len(z), 1, 1, generator=generator) * (1 - STRENGTH[0])
+        spread = torch.rand(ranked.shape[:-1], generator=generator) * (high * CODES - low).clamp(min=1)
+        wrong = ranked.gather(-1, (low + spread).long().clamp(max=CODES - 1)[..., None].to(z.device))[..., 0]
+        return torch.where(mask > 0, self.book[wrong].permute(0, 3, 1, 2), self.quantise(z))
+
+
+def fit(given: Given) -> Fitted:
+    """First the codes, then what restores normal ones and what finds where the two decoders differ (§3.2 to 3.4)."""
+    torch.manual_seed(given.seed)
+    vq = Quantised().to(given.device)
+
+    def general(some: Tensor, generator: torch.Generator) -> Tensor:
+        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        other = [artificial.texture(given.images[i], rng) for i in some.tolist()]
+        x = torch.cat([given.stack[some], torch.from_numpy(np.stack(other).astype(np.float32))[:, None]])
+        return vq.loss(x.to(given.device))
+
+    losses = minimise(vq, general, given, LR, "DSR, codes")
+    vq.requires_grad_(False)
+    net = nn.ModuleDict({
+        "restrict": nn.Sequential(conv(CODE, 2 * WIDTH), conv(2 * WIDTH, 2 * WIDTH), nn.Conv2d(2 * WIDTH, CODE, 1)),
+        "decoder": _decoder(), "find": Hourglass(2, 1, skip=True),
+    }).to(given.device)  # fmt: skip
+
+    def segmented(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        restored = net["restrict"](codes)
+        x_hat = net["decoder"](vq.quantise(restored) + (restored - restored.detach()))
+        return net["find"](torch.cat([x_hat.detach(), vq.decoder(codes)], 1)), restored, x_hat
+
+    def loss(some: Tensor, generator: torch.Generator) -> Tensor:
+        x = given.stack[some].to(given.device)
+        z = vq.encoder(x)
+        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        masks = np.stack([artificial.blob(x.shape[-1], rng) * (rng.random() < artificial.SHARE) for _ in some])
+        mask = F.max_pool2d(torch.from_numpy(masks.astype(np.float32))[:, None].to(x), 4)
+        logits, restored, x_hat = segmented(vq.disturbed(z, mask, generator))
+        told = focal(logits, F.interpolate(mask, scale_factor=4), gamma=2)
+        return told + F.mse_loss(restored, vq.quantise(z)) + PIXELS * F.mse_loss(x_hat, x)
+
+    losses += minimise(net, loss, given, LR, "DSR")
+
+    @torch.inference_mode()
+    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+        codes = vq.quantise(vq.encoder(single(image).to(given.device)))
+        return segmented(codes)[0].sigmoid()[0, 0].cpu().numpy(), None
+
+    return Fitted(judge, losses)

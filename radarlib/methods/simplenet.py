@@ -1,0 +1,57 @@
+"""SimpleNet (Liu et al. 2023): features are adapted, disturbed by Gaussian noise, and told from disturbed ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from radarlib.feature_step import Whitening
+from radarlib.methods.fitting import Fitted, Given, embed, minimise, single, together
+
+LR, HIDDEN = 0.001, 256
+SIGMA = 0.25  # of the noise on features of unit variance; the paper's 0.015 is on WideResNet's own
+MARGIN = 0.5  # th^+ and th^- (§4.2)
+LOCATIONS = 128  # of each image in a batch
+
+
+class Net(nn.Module):
+    """Feature adaptor g (Eq. 3) and discriminator D (Eq. 5): (n, C) → (n,), high where a feature is normal."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.adaptor = nn.Linear(channels, channels)
+        self.discriminator = nn.Sequential(
+            nn.Linear(channels, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, 1, bias=False)
+        )
+
+
+def fit(given: Given) -> Fitted:
+    """The truncated L1 loss of Eq. 6; a location's score is −D, an image's the highest (Eqs. 8, 9).
+
+    Features of the last two levels lie on the grid of the first of them, as in the paper, and are whitened.
+    """
+    torch.manual_seed(given.seed)
+    side = given.levels[1].shape[-1]
+    every = together(given.levels[1:], side).permute(0, 2, 3, 1).flatten(1, 2)  # (images, locations, C)
+    whiten = Whitening.fit(every.flatten(0, 1).numpy())
+    data = torch.from_numpy(whiten(every.flatten(0, 1).numpy())).view_as(every)
+    net = Net(data.shape[-1]).to(given.device)
+
+    def loss(some: Tensor, generator: torch.Generator) -> Tensor:
+        where = torch.randint(data.shape[1], (len(some), LOCATIONS), generator=generator)
+        q = net.adaptor(data[some[:, None], where].flatten(0, 1).to(given.device))
+        disturbed = q + SIGMA * torch.randn(q.shape, generator=generator).to(q)
+        found = net.discriminator(torch.cat([q, disturbed]))
+        normal, other = found.split(len(q))
+        return (MARGIN - normal).clamp(min=0).mean() + (MARGIN + other).clamp(min=0).mean()
+
+    losses = minimise(net, loss, given, LR, "SimpleNet")
+
+    @torch.inference_mode()
+    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+        features = together(embed(given.extractor, single(image))[1:], side)[0].flatten(1).T
+        x = torch.from_numpy(whiten(features.cpu().numpy())).to(given.device)
+        return -net.discriminator(net.adaptor(x)).view(side, side).cpu().numpy(), None
+
+    return Fitted(judge, losses)
