@@ -24,24 +24,22 @@ from study.noise import plan as noise
 from study.protocol import plan as protocol
 from study.radar import plan as radar
 from study.ran import plan as ran
+from study.systems import plan as systems
 from study.terms import plan as terms
 from study.unclean import plan as unclean
 
 TABLE, FIGURE = ("csv", "md", "tex"), ("pdf", "png", "csv")
 CHART = (*FIGURE, "column.pdf")  # at the width of one column of a page as well
-TIMED = "measured.json"  # what differs from run to run
-DRAWS = "draws.npz"  # the figures' resamples, by which the ledger compares them
+TIMED, DRAWS = "measured.json", "draws.npz"  # what differs from run to run; resamples, by which the ledger compares
 JUDGED, CURVE = (*TABLE, DRAWS), (*CHART, DRAWS)
 
 NOTEBOOKS = {
     "01_data": Notebook(leaves={"radar_table1_datasets": TABLE}, printed=["radar_table1"]),
     "02_diffusion": Notebook(
-        models=["gaussian"],
-        leaves=each(FIGURE, "radar_fig2_chain", "radar_fig3_noise_prediction", "radar_fig5_unet"),
+        models=["gaussian"], leaves=each(FIGURE, "radar_fig2_chain", "radar_fig3_noise_prediction", "radar_fig5_unet")
     ),
     "03_radar": Notebook(
-        models=["gaussian"],
-        methods=["radar", "radar-closed", "noiseless", "raw", "untrained"],
+        models=["gaussian"], methods=["radar", "radar-closed", "noiseless", "raw", "untrained"],
         leaves=each(
             FIGURE, "radar_fig1_overview", "radar_fig4_noise_distribution",
             "radar_fig6_periodic_maps", "radar_fig7_stochastic_maps",
@@ -56,16 +54,14 @@ NOTEBOOKS = {
         methods=["radar", "radar-closed", "ddpm", "anoddpm", "diffusionad"],
         dirty="radar",  # and with each share of defective training images that the profile names
         leaves={
-            "radar_fig8_contamination": CURVE,
-            "radar_classifiers": (*CURVE, TIMED),
+            "radar_fig8_contamination": CURVE, "radar_classifiers": (*CURVE, TIMED),
             **each(CHART, "radar_conformal", "radar_promise"),
         },
     ),
     "07_ablation": Notebook(jobs=[radar.JOB], leaves={"radar_ablation": CHART}),
     "08_cost": Notebook(cost=True, leaves={"radar_cost": (*CHART, TIMED)}),
     "09_noise": Notebook(
-        jobs=[noise.JOB],
-        methods=["radar", "radar-simplex", "radar-mixture"],
+        jobs=[noise.JOB], methods=["radar", "radar-simplex", "radar-mixture"],
         leaves={
             "noise_fig1_chains": FIGURE,
             **each(JUDGED, "noise_table1_image_auroc", "noise_table2_pixel", "noise_table3_steps", "noise_table4_filter"),
@@ -79,17 +75,13 @@ NOTEBOOKS = {
         jobs=[unclean.JOB],
         leaves={
             **each(JUDGED, "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta"),
-            "rddpm_fig1_reconstructions": FIGURE,
-            "rddpm_fig5_contamination": CURVE,
-            **each(CHART, "rddpm_fig4_delta", "unclean_radar"),
-            "unclean_trimmed": TABLE,
-            "unclean_practice": CHART,
+            "rddpm_fig1_reconstructions": FIGURE, "rddpm_fig5_contamination": CURVE,
+            "unclean_trimmed": TABLE, **each(CHART, "rddpm_fig4_delta", "unclean_radar", "unclean_practice"),
         },
         printed=["rddpm_table1", "rddpm_table2", "rddpm_table3"],
     ),
     "11_d3ad": Notebook(
-        jobs=[d3ad.JOB],
-        methods=["radar", "radar-features"],
+        jobs=[d3ad.JOB], methods=["radar", "radar-features"],
         leaves={
             **each(JUDGED, "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation"),
             "d3ad_table9_speed": (*TABLE, TIMED), "d3ad_fig13_omega": CURVE,
@@ -102,16 +94,14 @@ NOTEBOOKS = {
         leaves={"ran_table_steps_spaces": JUDGED, **each(FIGURE, "ran_fig_reconstructions", "ran_fig_gradient")},
     ),
     "13_limit": Notebook(
-        jobs=[limit.JOB],
-        methods=["radar", "radar-closed", "noiseless"],
+        jobs=[limit.JOB], methods=["radar", "radar-closed", "noiseless"],
         leaves={**each(CHART, "limit_errors", "limit_power", "limit_gain"), "limit_maps": FIGURE},
     ),
     "14_training": Notebook(
         jobs=[budget.JOB],
         leaves={
             **each(CHART, "budget", "denoising_paradox", "paradox_explained"),
-            **each(TABLE, "budget_stability", "paradox_rules"),
-            "budget_few": JUDGED,
+            **each(TABLE, "budget_stability", "paradox_rules"), "budget_few": JUDGED,
         },
     ),
     "15_protocol": Notebook(jobs=[budget.JOB, radar.JOB], methods=protocol.RANKED, leaves={"protocol_gain": CHART}),
@@ -119,6 +109,14 @@ NOTEBOOKS = {
         jobs=[terms.JOB, noise.JOB, unclean.JOB, d3ad.JOB],
         methods=[name for pair in terms.PAIRS.items() for name in pair],
         leaves={**each(TABLE, "terms_chain", "terms_networks"), **each(JUDGED, "terms_whole", "terms_patterns")},
+    ),
+    "17_systems": Notebook(
+        jobs=[systems.JOB],
+        leaves={
+            "systems": (*JUDGED, TIMED), "systems_printed": TABLE, "systems_ranks": CHART,
+            **each(FIGURE, "systems_training", "systems_maps", *(f"system_{key}" for key in systems.SYSTEMS)),
+        },
+        printed=["d3ad_table1", "d3ad_table2", "d3ad_table7", "noise_table1"],
     ),
     # The ledger reads the exhibits of all the others.
     "00_claims": Notebook(ledger=True, leaves={"claims": (*TABLE, TIMED)}),

@@ -53,6 +53,7 @@ def test_every_module_is_seen():
         "protocol",
         "radar",
         "ran",
+        "systems",
         "terms",
         "unclean",
     ]

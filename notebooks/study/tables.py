@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 
 PRINTED = "printed: "  # before the name of a set that only the paper has
+BENCHMARKS = {"d3ad_table1": "VisA", "d3ad_table2": "BTAD", "d3ad_table7": "MVTec AD"}
+"""Tables of D3AD whose rows "average" are what many systems reach on a public set: VisA's are of its Tables 4 and 8 as
+well, MVTec AD's of Table 3.
+"""
 TEXT = 30  # characters beyond which a cell is running text
 LONG = 50  # rows beyond which a table does not fit on a page
 CHARACTER = 0.0085  # width of a character at \scriptsize, in \textwidth, with its share of the space between columns

@@ -15,6 +15,7 @@ import pytest
 from conftest import REPOSITORY, copy_repository, snakemake
 
 from study.plan import notebook_digest
+from study.systems.plan import SYSTEMS
 
 CHART = ("pdf", "png", "csv", "column.pdf")
 JUDGED = (  # whose figures the ledger compares, with their resamples
@@ -23,7 +24,7 @@ JUDGED = (  # whose figures the ledger compares, with their resamples
     "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_table3_delta", "rddpm_fig5_contamination",
     "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation", "d3ad_fig13_omega",
     "ran_table_steps_spaces", "terms_whole", "terms_patterns",
-    "budget_few",
+    "budget_few", "systems",
 )  # fmt: skip
 
 EXHIBITS = {
@@ -31,6 +32,7 @@ EXHIBITS = {
     "radar_table2_detection": ("csv", "md", "tex"),
     "radar_pixel_level": ("csv", "md", "tex"),
     "claims": ("csv", "md", "tex", "measured.json"),
+    "systems": ("csv", "md", "tex", "measured.json"),
     "radar_classifiers": (*CHART, "measured.json"),
     "radar_cost": (*CHART, "measured.json"),
     **dict.fromkeys(
@@ -82,6 +84,7 @@ EXHIBITS = {
             "paradox_explained",
             "protocol_gain",
             "radar_by_grade",
+            "systems_ranks",
         ),
         CHART,
     ),
@@ -98,6 +101,7 @@ EXHIBITS = {
             "terms_networks",
             "terms_whole",
             "terms_patterns",
+            "systems_printed",
         ),
         ("csv", "md", "tex"),
     ),
@@ -111,6 +115,9 @@ EXHIBITS = {
             "ran_fig_reconstructions",
             "ran_fig_gradient",
             "limit_maps",
+            "systems_training",
+            "systems_maps",
+            *(f"system_{key}" for key in SYSTEMS),
         ),
         ("pdf", "png", "csv"),
     ),

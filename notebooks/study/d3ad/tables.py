@@ -14,7 +14,6 @@ from radarlib.files import read_json
 from study.chapter import Chapter
 from study.d3ad.names import (
     ABLATION,
-    BENCHMARKS,
     CONTROLS,
     DISTANCE,
     METHODS,
@@ -30,7 +29,7 @@ from study.evaluate import auroc_row, pixel_rows
 from study.methods import label_of
 from study.metrics import LEVELS
 from study.session import Session
-from study.tables import PRINTED, beside, stands, wide
+from study.tables import BENCHMARKS, PRINTED, beside, stands, wide
 
 CHAPTER = Chapter(JOB)
 

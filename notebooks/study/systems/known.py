@@ -1,0 +1,129 @@
+"""Systems that other chapters have, too, as functions of what a system is given: on the grid of the others, an eighth
+of the extractor's side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from radarlib import feature_step
+from radarlib.config import merge
+from radarlib.extractor import Extractor
+from radarlib.methods import closed_form, padim, patchcore, spade
+from radarlib.methods.d3ad_system import System
+from radarlib.methods.fitting import Fitted, Given, embed, single, together
+from radarlib.oneclass import Distance
+
+
+def _flat(given: Given) -> Callable[[np.ndarray], np.ndarray]:
+    """Features of an image on one grid: (locations, C)."""
+    side = given.extractor.side // 8
+
+    def features(image: np.ndarray) -> np.ndarray:
+        return together(embed(given.extractor, single(image))[1:], side)[0].flatten(1).T.cpu().numpy()
+
+    return features
+
+
+def _memory(given: Given) -> list[np.ndarray]:
+    """The same of all normal images."""
+    every = together(given.levels[1:], given.extractor.side // 8)
+    return list(every.flatten(2).transpose(1, 2).numpy())
+
+
+def _on_features(given: Given, score: Callable[[np.ndarray], tuple[np.ndarray, float]], own: bool) -> Fitted:
+    """own : whether the method has a score of an image besides its map."""
+    features, side = _flat(given), given.extractor.side // 8
+
+    def judge(image: np.ndarray) -> tuple[np.ndarray, float | None]:
+        found, value = score(features(image))
+        return found.reshape(side, side), value if own else None
+
+    return Fitted(judge)
+
+
+def nearest(given: Given) -> Fitted:
+    bank = patchcore.fit(_memory(given), given.settings["d3ad"]["coreset"], given.seed, greedy=True)
+    return _on_features(given, lambda x: patchcore.score(x, bank), own=True)
+
+
+def alike(given: Given) -> Fitted:
+    normal = spade.fit(_memory(given))
+    return _on_features(given, lambda x: spade.score(x, normal, given.settings["d3ad"]["spade"]), own=True)
+
+
+def gaussian(given: Given) -> Fitted:
+    model = padim.fit(_memory(given), given.seed)
+    return _on_features(given, lambda x: padim.score(x, model), own=False)
+
+
+def step(given: Given) -> Fitted:
+    """The single step on features, on its own grid and blocks, which held-out normal images chose."""
+    extractor, grid = given.extractor, given.extractor.grid
+    model = feature_step.train(
+        [extractor.embed(image) for image in given.images], given.settings["feature_step"], given.seed, given.label
+    )
+
+    def judge(image: np.ndarray) -> tuple[np.ndarray, float]:
+        found, value = feature_step.predict(extractor.embed(image), model)
+        return found.reshape(grid, grid), value
+
+    return Fitted(judge)
+
+
+def _on_lite2(given: Given) -> Given:
+    """The same on features of a larger network, to show how much hangs on it."""
+    options = {**given.settings["features"], "extractor": "efficientnet_lite2", "side": given.extractor.side}
+    return replace(given, extractor=Extractor(options, str(given.device)))
+
+
+def nearest_lite2(given: Given) -> Fitted:
+    return nearest(_on_lite2(given))
+
+
+def gaussian_lite2(given: Given) -> Fitted:
+    return gaussian(_on_lite2(given))
+
+
+def step_lite2(given: Given) -> Fitted:
+    return step(_on_lite2(given))
+
+
+def d3ad(given: Given, factor: int = 4) -> Fitted:
+    """D3AD, its latents at a quarter of the side as in its own chapter, with as many steps as the others."""
+    changes = {"factor": factor, "steps": given.steps, "autoencoder_steps": given.steps}
+    settings = merge(given.settings, {"d3ad": changes, "features": {"side": given.extractor.side}})
+    system = System(given.images, settings, given.seed, given.folder / f"d3ad{factor}", given.label)
+
+    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+        steps = system.conditioning.steps(system.conditioning.distance(system.feature(image)), system.options["t_max"])
+        z_0 = system.encode([image])
+        z_hat = system.denoise([image], z_0, np.array([steps]), guidance=system.options["guidance"])
+        return system.maps(system.features([image], adapted=True), z_0, z_hat)[0], None
+
+    return Fitted(judge)
+
+
+def d3ad_eighth(given: Given) -> Fitted:
+    """D3AD with its latents at an eighth of the side, as its authors' code has them."""
+    return d3ad(given, 8)
+
+
+def closed(given: Given) -> Fitted:
+    """RADAR's single step with its closed form, which needs no network; a `Distance` on its two features decides."""
+    model = closed_form.fit(given.images, given.settings, given.seed)
+
+    def asked(image: np.ndarray) -> tuple[np.ndarray, list[float]]:
+        found, features = closed_form.score(image, model, given.settings, given.seed)
+        return found, list(features.values())
+
+    normal = Distance().fit(np.array([asked(image)[1] for image in given.images]))
+
+    def judge(image: np.ndarray) -> tuple[np.ndarray, float]:
+        found, features = asked(image)
+        return found, float(normal.score(np.array([features]))[0])
+
+    return Fitted(judge)

@@ -1,0 +1,87 @@
+"""The chapter on systems: no label is seen, what is finished is kept, and the tables say what was found."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY
+
+from radarlib.config import merge
+from radarlib.datasets import ImageSet, read_set
+from radarlib.files import read_json
+from study.plan import profile_settings
+from study.systems import charts, job, pages, plan, tables
+
+
+@pytest.fixture
+def own(settings, monkeypatch) -> dict:
+    few = {name: plan.SYSTEMS[name] for name in ("padim", "ae", "svdd")}
+    for module in (job, plan, tables, charts):
+        monkeypatch.setattr(module, "SYSTEMS", few, raising=False)
+    smoke = profile_settings(REPOSITORY, "smoke")
+    same = {name: smoke[name] for name in ("systems", "features", "whole")}
+    return merge(settings, {**same, "training": {"steps": 2}, "compute": {"device": "cpu"}})
+
+
+def test_the_job_sees_no_label_and_keeps_what_is_finished(mvtec, own, tmp_path, monkeypatch):
+    data = read_set(mvtec, "cloth", own["data"], 8)
+    job.run(data, {}, own, 0, tmp_path / "a", "systems")
+    other = ImageSet(data.images, data.index.assign(defect="good"), [None] * len(data.images))
+    job.run(other, {}, own, 0, tmp_path / "b", "systems")
+    for name in ("scores.csv", "maps.npz", "losses.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    scores = pd.read_csv(tmp_path / "a/scores.csv")
+    held = set(scores.loc[scores["kind"] == "held", "position"])
+    assert held < set(data.where("train")) and len(held) == 3  # a rate of 0.2 needs 4: a half at most
+    assert set(scores.loc[scores["kind"] == "test", "position"]) == set(data.where("test"))
+    assert read_json(tmp_path / "a/timing.json")["ae"]["fit"] > 0
+
+    def again(*_: object) -> None:
+        raise AssertionError("what is finished is not done again")
+
+    monkeypatch.setattr(job, "_measured", again)
+    job.run(data, {}, own, 0, tmp_path / "a", "systems")
+    with pytest.raises(AssertionError, match="not done again"):  # other settings are another run
+        job.run(data, {}, merge(own, {"systems": {"steps": 5}}), 0, tmp_path / "a", "systems")
+
+
+def test_what_is_held_out_is_a_third_or_what_the_rate_needs():
+    for n, rate, count in ((81, 0.05, 27), (30, 0.05, 15), (200, 0.01, 99), (6, 0.5, 2)):
+        fitted_on, held = job.held_out(n, rate, 0)
+        assert len(held) == count and sorted([*fitted_on, *held]) == list(range(n))
+
+
+def test_a_curve_is_means_over_shares_of_the_training():
+    assert job._curve([]) == []
+    assert job._curve([3.0, 1.0]) == [(1, 3.0), (2, 1.0)]
+    curve = job._curve(list(range(100)))
+    assert len(curve) == job.CURVE and curve[0] == (5, 2.0) and curve[-1] == (100, 97.0)
+
+
+def test_ranks_are_means_over_sets_with_the_spread_of_resamples():
+    rng = np.random.default_rng(0)
+    rows = [
+        {"set": name, "system": system, "metric": "auroc", "ours": value, "draws": value + 0.001 * rng.normal(size=50)}
+        for name, values in {"a": (0.9, 0.8, 0.7), "b": (0.8, 0.9, 0.7)}.items()
+        for system, value in zip(("padim", "ae", "svdd"), values, strict=True)
+    ]
+    found = tables.ranks(pd.DataFrame(rows), 0.95)
+    assert found["rank"].tolist() == [1.5, 1.5, 3.0] and found["system"].iloc[-1] == "svdd"
+    assert (found["low"] <= found["rank"]).all() and (found["high"] >= found["rank"]).all()
+
+
+def test_printed_averages_stand_beside_the_mean_over_our_sets():
+    rows = [("padim", "auroc", 0.8, 0.891), ("padim", "pro", 0.5, 0.859), ("ae", "auroc", 0.7, np.nan)]
+    table = pd.DataFrame(rows, columns=["system", "metric", "ours", "VisA"]).assign(
+        **dict.fromkeys(("BTAD", "MVTec AD", tables.NOISE_STUDY), np.nan)
+    )
+    shown = tables.printed_shown(table)
+    assert shown["system"].tolist() == ["PaDiM"]  # no paper prints the other
+    assert shown["VisA"].tolist() == ["0.89, –, 0.86"] and shown["BTAD"].tolist() == ["–, –, –"]
+
+
+def test_every_system_has_a_function_a_source_and_a_page():
+    assert set(pages.PAGES) == set(plan.SYSTEMS)
+    for key, system in plan.SYSTEMS.items():
+        assert callable(system.load()) and system.source
+        assert 4 <= pages.PAGES[key].about.count(". ") + 1 <= 6 and pages.PAGES[key].equation
+    assert len({system.label for system in plan.SYSTEMS.values()}) == len(plan.SYSTEMS) >= 20
