@@ -18,6 +18,11 @@ def first_of_each_defect(data: ImageSet, limit: int = 5) -> list[int]:
     return list(test.groupby("defect", sort=False).head(1).index[:limit])
 
 
+def regions(defect: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Where an image is defective, and where it is not, of those with a mask."""
+    return {} if defect is None else {"defect": defect, "normal": ~defect}
+
+
 def examples(
     session: Session,
     names: Sequence[str],
@@ -39,9 +44,7 @@ def examples(
             maps = {label: each[place[i]].astype(np.float32) for label, each in all_maps.items()}
             defect, kind = data.masks[i], data.index["defect"][i]
             found.append((f"{name}\n{kind}", data.images[i], defect, maps))
-            if defect is None:
-                continue
             for label, m in maps.items():
-                for region, where in (("defect", defect), ("normal", ~defect)):
+                for region, where in regions(defect).items():
                     rows.append({"set": name, "defect": kind, "map": label, "region": region, "mean": m[where].mean()})
     return found, pd.DataFrame(rows, columns=["set", "defect", "map", "region", "mean"])

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from radarlib.methods.fitting import Fitted, Given, embed, minimise, single, together
+from radarlib.methods.fitting import Fitted, Found, Given, embed, minimise, single, together
 
 LR = 0.001
 NEAR, HARD = 3, 3  # K neighbours that attract, and J after them that repel
@@ -66,9 +66,9 @@ def fit(given: Given) -> Fitted:
     losses = minimise(net, loss, given, LR, "CFA")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         x = net(embed(given.extractor, single(image)))
         far = squares(x[0].flatten(1).T, memory, NEAR).sqrt()
-        return (torch.softmax(-far, 1)[:, 0] * far[:, 0]).view(x.shape[-2:]).cpu().numpy(), None  # Eq. 4
+        return Found((torch.softmax(-far, 1)[:, 0] * far[:, 0]).view(x.shape[-2:]).cpu().numpy())  # Eq. 4
 
     return Fitted(judge, losses)

@@ -18,7 +18,7 @@ from radarlib.errors import UserError
 from radarlib.extractor import Extractor, cosine_map
 from radarlib.map_features import MAP
 from radarlib.methods.d3ad import adaptation_loss, condition, disturb, guided_ddim
-from radarlib.methods.fitting import Fitted, Given, minimise
+from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane
 from radarlib.runtime import image_generator
 
 STEPS, T_MAX = 10, 250  # of DDIM, from T' (DDAD §4.1: 250, steps of 25)
@@ -82,10 +82,10 @@ def _system(given: Given, steps: Callable[[np.ndarray], int], guidance: float, o
     normal = [differences(image, y, extractor) for image, y in zip(given.images, x_hats, strict=True)]
     top = [max(float(torch.stack(part).max()), 1e-12) for part in zip(*normal, strict=True)]
 
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         (x_hat,) = led_back([image], [steps(image)], denoiser, guidance, omega, given.seed)
         pixels, features = differences(image, x_hat, extractor)
-        return (pixels / top[0] + features / top[1]).numpy(), None
+        return Found((pixels / top[0] + features / top[1]).numpy(), x_hat=plane(x_hat))
 
     return Fitted(judge, losses)
 

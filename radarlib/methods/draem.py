@@ -16,7 +16,7 @@ from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.methods import artificial
 from radarlib.methods.blocks import Hourglass, focal, ssim_map
-from radarlib.methods.fitting import Fitted, Given, minimise, single
+from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane, single
 from radarlib.methods.reconstruct import one_step
 
 LR = 0.002
@@ -42,10 +42,11 @@ def fit(given: Given) -> Fitted:
     losses = minimise(net, loss, given, LR, "DRAEM")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, float]:
+    def judge(image: np.ndarray) -> Found:
         x = single(image).to(given.device)
-        found = net["find"](torch.cat([x, net["restore"](x)], 1)).sigmoid()[0, 0].cpu().numpy()
-        return found, float(uniform_filter(found, max(1, round(MEAN * len(found)))).max())
+        x_hat = net["restore"](x)
+        found = plane(net["find"](torch.cat([x, x_hat], 1)).sigmoid())
+        return Found(found, float(uniform_filter(found, max(1, round(MEAN * len(found)))).max()), plane(x_hat))
 
     return Fitted(judge, losses)
 
@@ -83,10 +84,11 @@ def fit_diffusionad(given: Given) -> Fitted:
     losses = minimise(net, loss, given, LR, "DiffusionAD")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, float]:
+    def judge(image: np.ndarray) -> Found:
         x, generator = single(image).to(given.device), torch.Generator().manual_seed(given.seed)
-        found = net(torch.cat([x, restore(x, generator).to(given.device)], 1)).sigmoid()[0, 0].cpu().numpy()
+        x_hat = restore(x, generator).to(given.device)
+        found = plane(net(torch.cat([x, x_hat], 1)).sigmoid())
         highest = np.sort(found.ravel())[-max(1, round(HIGHEST * found.size)) :]
-        return found, float(highest.mean())
+        return Found(found, float(highest.mean()), plane(x_hat))
 
     return Fitted(judge, losses)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from radarlib.methods import artificial
 from radarlib.methods.blocks import Hourglass, conv, focal
-from radarlib.methods.fitting import Fitted, Given, minimise, single
+from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane, single
 
 LR = 0.002
 CODES, CODE, WIDTH = 256, 16, 32  # of the codebook; numbers of a code; channels
@@ -95,8 +95,9 @@ def fit(given: Given) -> Fitted:
     losses += minimise(net, loss, given, LR, "DSR")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         codes = vq.quantise(vq.encoder(single(image).to(given.device)))
-        return segmented(codes)[0].sigmoid()[0, 0].cpu().numpy(), None
+        logits, _, x_hat = segmented(codes)
+        return Found(plane(logits.sigmoid()), x_hat=plane(x_hat))
 
     return Fitted(judge, losses)

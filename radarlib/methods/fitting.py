@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,9 +21,22 @@ from radarlib.extractor import Extractor
 from radarlib.runtime import progress
 
 TOGETHER = 16  # images that the extractor is shown at once
-Judge = Callable[[np.ndarray], tuple[np.ndarray, float | None]]
-"""An image (S, S) float32 in [-1, 1] → its map (h, w) float32 and its score, higher = more anomalous; None where its
-authors take the map's highest value."""
+
+
+class Found(NamedTuple):
+    """What a system finds in an image.
+
+    map : (h, w) float32. score : of the image, higher = more anomalous; None where the authors take the map's highest
+    value. x_hat : (h, w) in about [-1, 1], of any size: the image as the system gives it back; None where it does not.
+    """
+
+    map: np.ndarray
+    score: float | None = None
+    x_hat: np.ndarray | None = None
+
+
+Judge = Callable[[np.ndarray], Found]
+"""Of an image (S, S) float32 in [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,11 @@ def embed(extractor: Extractor, x: Tensor) -> list[Tensor]:
 def single(image: np.ndarray) -> Tensor:
     """(H, W) → (1, 1, H, W)."""
     return torch.from_numpy(image)[None, None]
+
+
+def plane(x: Tensor) -> np.ndarray:
+    """(1, 1, H, W) → (H, W), the way back."""
+    return x[0, 0].cpu().numpy()
 
 
 def together(levels: Sequence[Tensor], side: int) -> Tensor:

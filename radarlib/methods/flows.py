@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from radarlib.methods.fitting import Fitted, Given, added, embed, minimise, single
+from radarlib.methods.fitting import Fitted, Found, Given, added, embed, minimise, single
 
 LR_FAST, LR_C = 0.001, 0.002
 STEPS = 8  # couplings of a flow, in both papers
@@ -88,17 +88,17 @@ def fit_fast(given: Given) -> Fitted:
     """
     torch.manual_seed(given.seed)
     subnets = [_convolutions(3 if k % 2 == 0 else 1) for k in range(STEPS)]
-    net = nn.ModuleList(Flow(level, subnets) for level in given.levels).to(given.device)
+    net = [Flow(level, subnets) for level in given.levels]
 
     def loss(some: Tensor, _: torch.Generator) -> Tensor:
         return torch.stack([flow.unlikely(x).mean() for flow, x in zip(net, given.drawn(some), strict=True)]).sum()
 
-    losses = minimise(net, loss, given, LR_FAST, "FastFlow")
+    losses = minimise(nn.ModuleList(net), loss, given, LR_FAST, "FastFlow")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         levels = embed(given.extractor, single(image))
-        return added([0.5 * flow(x)[0].square().mean(1) for flow, x in zip(net, levels, strict=True)]), None
+        return Found(added([0.5 * flow(x)[0].square().mean(1) for flow, x in zip(net, levels, strict=True)]))
 
     return Fitted(judge, losses)
 
@@ -119,7 +119,7 @@ def fit_conditional(given: Given) -> Fitted:
     torch.manual_seed(given.seed)
     flats = [level.flatten(2).transpose(1, 2) for level in given.levels]  # (images, locations, C)
     codes = [positions(level.shape[-1]) for level in given.levels]
-    net = nn.ModuleList(Flow(x.flatten(0, 1), [_perceptron] * STEPS, POSITION) for x in flats).to(given.device)
+    net = [Flow(x.flatten(0, 1), [_perceptron] * STEPS, POSITION) for x in flats]
     fewest = flats[-1].shape[1]  # locations of each image in a batch, of every level
 
     def loss(some: Tensor, generator: torch.Generator) -> Tensor:
@@ -130,14 +130,14 @@ def fit_conditional(given: Given) -> Fitted:
             parts.append(flow.unlikely(x[some[:, None], where].flatten(0, 1).to(given.device), told).mean())
         return torch.stack(parts).sum()
 
-    losses = minimise(net, loss, given, LR_C, "CFLOW")
+    losses = minimise(nn.ModuleList(net), loss, given, LR_C, "CFLOW")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         maps = []
         for flow, x, code in zip(net, embed(given.extractor, single(image)), codes, strict=True):
             found = flow.unlikely(x[0].flatten(1).T, code.to(given.device))
             maps.append(1 - torch.exp(-found + found.min()).view(1, x.shape[-1], x.shape[-1]))
-        return added(maps), None
+        return Found(added(maps))
 
     return Fitted(judge, losses)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radarlib.methods.blocks import Hourglass, conv
-from radarlib.methods.fitting import Fitted, Given, single
+from radarlib.methods.fitting import Fitted, Found, Given, plane, single
 from radarlib.runtime import progress
 
 LR, BETAS = 0.001, (0.5, 0.999)  # GANomaly §4: 0.002
@@ -68,13 +68,13 @@ def _play(
 def fit(given: Given) -> Fitted:
     """GANomaly: the score is the L1 distance of the two codes (Eq. 6); the map, which it has not, is |x − x̂|."""
     torch.manual_seed(given.seed)
-    net = nn.ModuleDict({"generator": Hourglass(1, 1, False, LATENT), "encoder": Hourglass(1, 1, False, LATENT)})
-    critic = Discriminator()
+    generator, encoder = Hourglass(1, 1, False, LATENT), Hourglass(1, 1, False, LATENT)
+    net, critic = nn.ModuleList([generator, encoder]), Discriminator()
 
     def pair(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        z, past = net["generator"].encode(x)
-        x_hat = net["generator"].decode(z, past)
-        return x_hat, z, net["encoder"].encode(x_hat)[0]
+        z, past = generator.encode(x)
+        x_hat = generator.decode(z, past)
+        return x_hat, z, encoder.encode(x_hat)[0]
 
     def loss(x: Tensor) -> tuple[Tensor, Tensor]:
         x_hat, z, z_hat = pair(x)
@@ -85,10 +85,10 @@ def fit(given: Given) -> Fitted:
     losses = _play(net, critic, loss, given, "GANomaly")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, float]:
+    def judge(image: np.ndarray) -> Found:
         x = single(image).to(given.device)
         x_hat, z, z_hat = pair(x)
-        return (x - x_hat).abs()[0, 0].cpu().numpy(), float((z - z_hat).abs().mean())
+        return Found(plane((x - x_hat).abs()), float((z - z_hat).abs().mean()), plane(x_hat))
 
     return Fitted(judge, losses)
 
@@ -109,10 +109,10 @@ def fit_skip(given: Given) -> Fitted:
     losses = _play(net, critic, loss, given, "SkipGANomaly")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, float]:
+    def judge(image: np.ndarray) -> Found:
         x = single(image).to(given.device)
         x_hat = net(x)
         apart, told = (x - x_hat).abs(), (critic(x)[0] - critic(x_hat)[0]) ** 2
-        return apart[0, 0].cpu().numpy(), float(SHARE * apart.mean() + (1 - SHARE) * told.mean())
+        return Found(plane(apart), float(SHARE * apart.mean() + (1 - SHARE) * told.mean()), plane(x_hat))
 
     return Fitted(judge, losses)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radarlib.methods.blocks import Hourglass, ssim_map
-from radarlib.methods.fitting import Fitted, Given, minimise, single
+from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane, single
 
 LR = 0.002
 LATENT = 4  # channels of the bottleneck, at an eighth of the side; Bergmann et al.: 100 to 500 numbers
@@ -33,9 +33,10 @@ def _autoencoder(given: Given, error: Callable[[Tensor, Tensor], Tensor], what: 
     losses = minimise(net, loss, given, LR, what)
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         x = single(image).to(given.device)
-        return error(x, net(x))[0, 0].cpu().numpy(), None
+        x_hat = net(x)
+        return Found(plane(error(x, x_hat)), x_hat=plane(x_hat))
 
     return Fitted(judge, losses)
 
@@ -94,9 +95,10 @@ def fit_riad(given: Given) -> Fitted:
     losses = minimise(net, loss, given, LR, "RIAD")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         x, generator = single(image).to(given.device), torch.Generator().manual_seed(given.seed)
         every = [painted(net, x, disjoint(side, cell, generator).to(x)) for cell in CELLS]
-        return torch.stack([1 - gradient_similarity(x, y) for y in every]).mean(0)[0, 0].cpu().numpy(), None
+        apart = torch.stack([1 - gradient_similarity(x, y) for y in every]).mean(0)
+        return Found(plane(apart), x_hat=plane(torch.stack(every).mean(0)))
 
     return Fitted(judge, losses)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from radarlib.feature_step import Whitening
 from radarlib.methods.artificial import cut_paste
 from radarlib.methods.blocks import conv
-from radarlib.methods.fitting import TOGETHER, Fitted, Given, minimise, single
+from radarlib.methods.fitting import TOGETHER, Fitted, Found, Given, minimise, single
 
 LR = 0.001
 CODE = 32  # numbers of a code
@@ -55,8 +55,8 @@ def fit_deep_svdd(given: Given) -> Fitted:
     losses = minimise(net, lambda some, _: far(given.stack[some]).mean(), given, LR, "Deep SVDD")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
-        return far(single(image))[0].cpu().numpy(), None
+    def judge(image: np.ndarray) -> Found:
+        return Found(far(single(image))[0].cpu().numpy())
 
     return Fitted(judge, losses)
 
@@ -103,10 +103,10 @@ def fit_cutpaste(given: Given) -> Fitted:
 
     gaussian = Whitening.fit(np.concatenate([codes(image) for image in given.images]), RIDGE)
 
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         far = (gaussian(codes(image)) ** 2).sum(1)
         n = (side - patch) // stride + 1
-        return _framed(far.reshape(n, n), patch, stride, side), None
+        return Found(_framed(far.reshape(n, n), patch, stride, side))
 
     return Fitted(judge, losses)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from radarlib.methods.fitting import TOGETHER, Fitted, Given, added, embed, minimise, single
+from radarlib.methods.fitting import TOGETHER, Fitted, Found, Given, added, embed, minimise, single
 from radarlib.noise import simplex
 
 LR = 0.005  # RD4AD §4.1
@@ -77,9 +77,9 @@ def fit(given: Given) -> Fitted:
     losses = minimise(student, loss, given, LR, "RD4AD")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         levels = embed(given.extractor, single(image))
-        return added(cosine_maps(levels, student(levels))), None
+        return Found(added(cosine_maps(levels, student(levels))))
 
     return Fitted(judge, losses)
 
@@ -119,43 +119,43 @@ def transport(x: Tensor, y: Tensor) -> Tensor:
 
 
 def projection_loss(disturbed: Tensor, from_disturbed: Tensor, from_normal: Tensor, order: Tensor) -> Tensor:
-    """RD++ Eqs. 2 to 5 of one level: projected normal images are alike (transport), disturbed features are led to them
-    (reconstruction), and stay apart from them before they are (contrast).
+    """RD++ Eqs. 2 to 5 of one level: projected normal images are alike (transport), and disturbed features are led to
+    them (reconstruction). The third term is called a contrast, but in the authors' released code its target is 1, which
+    draws features and projection together; so it does here.
     """
     flat = from_normal.flatten(1)
     shares = flat.softmax(1)
-    apart = F.cosine_embedding_loss(disturbed.flatten(1), flat, torch.ones(len(flat), device=flat.device), margin=-0.5)
+    drawn = (1 - F.cosine_similarity(disturbed.flatten(1), flat)).mean()
     led = (1 - F.cosine_similarity(from_disturbed, from_normal)).mean()
-    parts = (transport(shares, shares[order]), led, apart)
-    return sum(w * part for w, part in zip(WEIGHTS, parts, strict=True)) / sum(WEIGHTS)
+    parts = torch.stack([transport(shares, shares[order]), led, drawn])
+    return (parts * parts.new_tensor(WEIGHTS)).sum() / sum(WEIGHTS)
 
 
 def fit_plus(given: Given) -> Fitted:
     """RD++: a copy of every image with simplex noise is embedded once."""
     torch.manual_seed(given.seed)
     channels, generator = given.extractor.net.level_channels, torch.Generator().manual_seed(given.seed)
-    net = nn.ModuleDict(
-        {"student": Student(channels), "projections": nn.ModuleList(Projection(c) for c in channels)}
-    ).to(given.device)
+    student, layers = Student(channels), [Projection(c) for c in channels]
+    net = nn.ModuleDict({"student": student, "projections": nn.ModuleList(layers)}).to(given.device)
     noisy = given.stack + STRENGTH * simplex(*SIMPLEX)(tuple(given.stack.shape), generator)
     parts = [embed(given.extractor, x) for x in noisy.clamp(-1, 1).split(TOGETHER)]
     disturbed = [torch.cat([m.cpu() for m in level]) for level in zip(*parts, strict=True)]
 
     def projected(levels: Sequence[Tensor]) -> list[Tensor]:
-        return [layer(x) for layer, x in zip(net["projections"], levels, strict=True)]
+        return [layer(x) for layer, x in zip(layers, levels, strict=True)]
 
     def loss(some: Tensor, drawn: torch.Generator) -> Tensor:
         levels, other = given.drawn(some), [level[some].to(given.device) for level in disturbed]
         normal, led = projected(levels), projected(other)
         order = torch.randperm(len(some), generator=drawn)
         every = [projection_loss(*three, order) for three in zip(other, led, normal, strict=True)]
-        return distillation(levels, net["student"](normal)) + PROJECTION * torch.stack(every).sum()
+        return distillation(levels, student(normal)) + PROJECTION * torch.stack(every).sum()
 
     losses = minimise(net, loss, given, LR, "RD++")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         levels = embed(given.extractor, single(image))
-        return added(cosine_maps(levels, net["student"](projected(levels)))), None
+        return Found(added(cosine_maps(levels, student(projected(levels)))))
 
     return Fitted(judge, losses)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from radarlib.feature_step import Whitening
-from radarlib.methods.fitting import Fitted, Given, embed, minimise, single, together
+from radarlib.methods.fitting import Fitted, Found, Given, embed, minimise, single, together
 
 LR, HIDDEN = 0.001, 256
 SIGMA = 0.25  # of the noise on features of unit variance; the paper's 0.015 is on WideResNet's own
@@ -49,9 +49,9 @@ def fit(given: Given) -> Fitted:
     losses = minimise(net, loss, given, LR, "SimpleNet")
 
     @torch.inference_mode()
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         features = together(embed(given.extractor, single(image))[1:], side)[0].flatten(1).T
         x = torch.from_numpy(whiten(features.cpu().numpy())).to(given.device)
-        return -net.discriminator(net.adaptor(x)).view(side, side).cpu().numpy(), None
+        return Found(-net.discriminator(net.adaptor(x)).view(side, side).cpu().numpy())
 
     return Fitted(judge, losses)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radarlib.extractor import Extractor
-from radarlib.methods.fitting import Fitted, Given, added, embed, minimise, single
+from radarlib.methods.fitting import Fitted, Found, Given, added, embed, minimise, single
 
 LR = 0.002  # of Adam; the paper's SGD takes 0.4
 
@@ -43,8 +43,8 @@ def fit(given: Given) -> Fitted:
 
     losses = minimise(student.net, loss, given, LR, "STFPM")
 
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         x = single(image)
-        return added(distances(embed(given.extractor, x), embed(student, x)), product=True), None
+        return Found(added(distances(embed(given.extractor, x), embed(student, x)), product=True))
 
     return Fitted(judge, losses)

@@ -11,10 +11,12 @@ import seaborn as sns
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from study.d3ad.pictures import Masked
-from study.drawing import ANOMALOUS, NORMAL, TRAIN, WIDTH, Picture, curve, picture_grid, words
+from study.d3ad.pictures import Led, Masked
+from study.drawing import ANOMALOUS, MAP, NORMAL, TRAIN, WIDTH, Picture, curve, picture_grid, words
 from study.metrics import LEVELS
 
+TRUE, PREDICTED = ({"cmap": ListedColormap(["0.92", colour]), "vmin": 0, "vmax": 1} for colour in ("k", NORMAL))
+"""Styles of masks."""
 COLOURS = {"training": TRAIN, "test, normal": NORMAL, "test, defective": ANOMALOUS}
 
 
@@ -58,12 +60,11 @@ def bins_figure(table: pd.DataFrame, bins: int) -> Figure:
 
 def masks_figure(shown: Sequence[Masked]) -> Figure:
     """Fig. 6: images, their masks, and predicted ones by policy with the outline of the defect."""
-    true, predicted = ({"cmap": ListedColormap(["0.92", colour]), "vmin": 0, "vmax": 1} for colour in ("k", NORMAL))
     columns = [
         [
             Picture(image, words(title)),
-            Picture(mask, style=true),
-            *(Picture(m, mask=mask, style=predicted) for m in found.values()),
+            Picture(mask, style=TRUE),
+            *(Picture(m, mask=mask, style=PREDICTED) for m in found.values()),
         ]
         for title, image, mask, found in shown
     ]
@@ -71,10 +72,36 @@ def masks_figure(shown: Sequence[Masked]) -> Figure:
 
 
 def disturbed_figure(shown: dict[str, dict[str, list[tuple[int, np.ndarray]]]]) -> Figure:
-    """Figs. 10, 11: images forward in time, with noise and only scaled."""
+    """Figs. 10 to 12: images forward in time, with noise and only scaled; each row has its own times."""
     lines = {f"{words(name)}\n{way}": states for name, ways in shown.items() for way, states in ways.items()}
-    rows = [[Picture(x, "" if k else f"$t = {t}$") for t, x in states] for k, states in enumerate(lines.values())]
+    rows = [[Picture(x, f"$t = {t}$") for t, x in states] for states in lines.values()]
     return picture_grid(rows, list(lines))
+
+
+def reconstructions_figure(shown: dict[str, list[Led]]) -> Figure:
+    """Fig. 14: images, and by way their reconstruction and the map of differences, on one scale for both ways."""
+    images = next(iter(shown.values()))
+    rows, labels = [[Picture(led.image, words(led.title), led.mask) for led in images]], ["image"]
+    tops = np.max([[led.map.max() for led in found] for found in shown.values()], 0)
+    for way, found in shown.items():
+        rows.append([Picture(led.x_hat) for led in found])
+        rows.append(
+            [Picture(led.map, "", led.mask, {**MAP, "vmax": top}) for led, top in zip(found, tops, strict=True)]
+        )
+        labels += [f"{way}\nx̂_0", f"{way}\nmap"]
+    return picture_grid(rows, labels)
+
+
+def scales_figure(shown: Sequence[Led]) -> Figure:
+    """Figs. 7, 9: defects by their size, with mask, reconstruction, map and what is segmented."""
+    rows = [
+        [Picture(led.image, words(led.title)) for led in shown],
+        [Picture(led.mask, style=TRUE) for led in shown if led.mask is not None],
+        [Picture(led.x_hat) for led in shown],
+        [Picture(led.map, "", led.mask, MAP) for led in shown],
+        [Picture(led.found, mask=led.mask, style=PREDICTED) for led in shown],
+    ]
+    return picture_grid(rows, ["image", "mask", "x̂_0", "map", "segmented"])
 
 
 def omega_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:

@@ -18,14 +18,16 @@ from radarlib.extractor import Extractor
 from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json, write_npz
 from radarlib.images import content_hash, resize
 from radarlib.map_features import smoothed
-from radarlib.methods.fitting import Fitted, Given
+from radarlib.methods.fitting import Fitted, Found, Given
 from radarlib.runtime import elapsed, progress
 from radarlib.sources import OWN, source_files
 from radarlib.train import train
+from study.kept import picture
 from study.methods import model_settings
-from study.systems.plan import SYSTEMS
+from study.systems.plan import RECONSTRUCTING, SYSTEMS
 
 TIMED = 5  # images that the seconds of one are the median of
+FOUND = "found.npz"
 CURVE = 20  # points of a training's curve
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -39,9 +41,10 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     images, trained on the same part.
 
     Leaves in `out`: `scores.csv` (system, kind: held or test, position, score), `maps.npz` (by system (n, MAP, MAP)
-    float16, test images in the order of the index), `losses.csv` (system, step, loss: means over a share of the
-    training), `timing.json` (by system seconds of the fit and of an image, and the highest memory in MB, null where the
-    machine does not tell). `work/` holds what is finished, by system.
+    float16, test images in the order of the index), `pictures.npz` (their x̂_0 by those of RECONSTRUCTING, uint8),
+    `losses.csv` (system, step, loss: means over a share of the training), `timing.json` (by system seconds of the fit
+    and of an image, and the highest memory in MB, null where the machine does not tell). `work/` holds what is
+    finished, by system.
     """
     options = settings["systems"]
     data = resized(data.blind(), options["image_size"])
@@ -60,17 +63,21 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     positions = {"held": [data.where("train")[i] for i in held], "test": data.where("test")}
     shown = [content_hash(image) for part in (given.images, *judged.values()) for image in part]
     known = sha256_bytes("".join([settings_key(settings), str(seed), *shown]).encode())
-    scores, maps, losses, timing = [], {}, [], {}
+    scores, maps, pictures, losses, timing = [], {}, {}, [], {}
     for name in SYSTEMS:
         found = _kept(out / "work" / name, known + _code(SYSTEMS[name].module)) or _measured(
             name, given, judged, options["sigma"], out / "work" / name, known + _code(SYSTEMS[name].module)
         )
-        maps[name] = np.load(out / "work" / name / "maps.npz")["maps"]
+        with np.load(out / "work" / name / FOUND) as arrays:
+            maps[name] = arrays["maps"]
+            if name in RECONSTRUCTING:
+                pictures[name] = arrays["pictures"]
         for kind, values in found["scores"].items():
             scores += [(name, kind, i, value) for i, value in zip(positions[kind], values, strict=True)]
         losses += [(name, step, loss) for step, loss in found["losses"]]
         timing[name] = found["timing"]
     write_npz(out / "maps.npz", **maps)
+    write_npz(out / "pictures.npz", **pictures)
     write_csv(out / "losses.csv", pd.DataFrame(losses, columns=["system", "step", "loss"]), 7)
     write_json(out / "timing.json", timing)
     write_csv(out / "scores.csv", pd.DataFrame(scores, columns=["system", "kind", "position", "score"]), 7)
@@ -106,26 +113,29 @@ def _measured(
     fitted: list[Fitted] = []
     seconds = elapsed(lambda: fitted.append(SYSTEMS[name].load()(given)))
     (system,) = fitted
-    scores, maps = {}, []
+    scores, found = {}, list[Found]()
     for kind, images in judged.items():
         label = f"{given.label}: {SYSTEMS[name].label}, {kind}"
         found = [_judged(system, image, sigma) for image in progress(images, desc=label, unit="image")]
-        scores[kind] = [value for _, value in found]
-        maps = [grid for grid, _ in found]
+        scores[kind] = [one.score for one in found]
     per_image = float(np.median([elapsed(partial(system.judge, image)) for image in judged["test"][:TIMED]]))
     result = {
         "identity": identity, "scores": scores, "losses": _curve(system.losses),
         "timing": {"fit": seconds, "image": per_image, "peak_mb": _peak()},
     }  # fmt: skip
-    write_npz(folder / "maps.npz", maps=np.stack(maps).astype(np.float16))
+    arrays = {"maps": np.stack([one.map for one in found]).astype(np.float16)}  # of the last part: test
+    if name in RECONSTRUCTING:
+        arrays["pictures"] = np.stack([picture(np.clip(one.x_hat, -1, 1)) for one in found if one.x_hat is not None])
+    write_npz(folder / FOUND, **arrays)
     write_json(folder / "found.json", result)
     return result
 
 
-def _judged(system: Fitted, image: np.ndarray, sigma: float) -> tuple[np.ndarray, float]:
-    found, score = system.judge(image)
-    grid = smoothed(np.asarray(found, np.float32), sigma)
-    return grid, float(grid.max()) if score is None else score
+def _judged(system: Fitted, image: np.ndarray, sigma: float) -> Found:
+    """What a system finds, its map on the common grid, with a score in any case."""
+    found = system.judge(image)
+    grid = smoothed(np.asarray(found.map, np.float32), sigma)
+    return Found(grid, float(grid.max()) if found.score is None else found.score, found.x_hat)
 
 
 def _curve(losses: Sequence[float]) -> list[tuple[int, float]]:

@@ -14,7 +14,7 @@ from radarlib.config import merge
 from radarlib.extractor import Extractor
 from radarlib.methods import closed_form, padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
-from radarlib.methods.fitting import Fitted, Given, embed, single, together
+from radarlib.methods.fitting import Fitted, Found, Given, embed, plane, single, together
 from radarlib.oneclass import Distance
 
 
@@ -38,9 +38,9 @@ def _on_features(given: Given, score: Callable[[np.ndarray], tuple[np.ndarray, f
     """own : whether the method has a score of an image besides its map."""
     features, side = _flat(given), given.extractor.side // 8
 
-    def judge(image: np.ndarray) -> tuple[np.ndarray, float | None]:
+    def judge(image: np.ndarray) -> Found:
         found, value = score(features(image))
-        return found.reshape(side, side), value if own else None
+        return Found(found.reshape(side, side), value if own else None)
 
     return Fitted(judge)
 
@@ -67,9 +67,9 @@ def step(given: Given) -> Fitted:
         [extractor.embed(image) for image in given.images], given.settings["feature_step"], given.seed, given.label
     )
 
-    def judge(image: np.ndarray) -> tuple[np.ndarray, float]:
+    def judge(image: np.ndarray) -> Found:
         found, value = feature_step.predict(extractor.embed(image), model)
-        return found.reshape(grid, grid), value
+        return Found(found.reshape(grid, grid), value)
 
     return Fitted(judge)
 
@@ -98,11 +98,12 @@ def d3ad(given: Given, factor: int = 4) -> Fitted:
     settings = merge(given.settings, {"d3ad": changes, "features": {"side": given.extractor.side}})
     system = System(given.images, settings, given.seed, given.folder / f"d3ad{factor}", given.label)
 
-    def judge(image: np.ndarray) -> tuple[np.ndarray, None]:
+    def judge(image: np.ndarray) -> Found:
         steps = system.conditioning.steps(system.conditioning.distance(system.feature(image)), system.options["t_max"])
         z_0 = system.encode([image])
         z_hat = system.denoise([image], z_0, np.array([steps]), guidance=system.options["guidance"])
-        return system.maps(system.features([image], adapted=True), z_0, z_hat)[0], None
+        (found,) = system.maps(system.features([image], adapted=True), z_0, z_hat)
+        return Found(found, x_hat=plane(system.decode(z_hat)))
 
     return Fitted(judge)
 
@@ -122,8 +123,8 @@ def closed(given: Given) -> Fitted:
 
     normal = Distance().fit(np.array([asked(image)[1] for image in given.images]))
 
-    def judge(image: np.ndarray) -> tuple[np.ndarray, float]:
+    def judge(image: np.ndarray) -> Found:
         found, features = asked(image)
-        return found, float(normal.score(np.array([features]))[0])
+        return Found(found, float(normal.score(np.array([features]))[0]))
 
     return Fitted(judge)

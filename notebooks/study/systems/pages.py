@@ -106,8 +106,8 @@ PAGES = {
     "rdpp": Page(
         "RD4AD with layers before the bottleneck that turn disturbed features into normal ones. Copies of the"
         " images with simplex noise are the disturbed ones. Optimal transport keeps projected normal images alike,"
-        " a reconstruction leads disturbed ones to them, a contrast keeps them apart before. All else is RD4AD's."
-        " Here a copy is made once, not anew at every step.",
+        " a reconstruction leads disturbed ones to them, and a third term, as released, draws them near before that."
+        " All else is RD4AD's. Here a copy is made once, not anew at every step.",
         "L = L_KD + α (L_SSOT + L_recon + L_con)",
     ),
     "cutpaste": Page(

@@ -71,12 +71,18 @@ SYSTEMS = {
 }
 """Every system by its name in the job's results."""
 
+RECONSTRUCTING = (
+    "ae", "ae_ssim", "riad", "ganomaly", "skip", "draem", "dsr", "diffusionad", "ddad", "d3ad", "d3ad_eighth",
+    "d3ad_pixels",
+)  # fmt: skip
+"""Those that give an image back."""
+
 JOB = Job(
     name="systems",
     about="every system of the papers' tables",
     module="study.systems.job",
     folder="systems",
-    leaves=("scores.csv", "maps.npz", "losses.csv", "timing.json"),
+    leaves=("scores.csv", "maps.npz", "pictures.npz", "losses.csv", "timing.json"),
     reads=(*NETWORK, "whole", "features", "feature_step", "closed_form", "radar", "d3ad"),
     section="systems",
     calls=tuple(dict.fromkeys(system.module for system in SYSTEMS.values())),

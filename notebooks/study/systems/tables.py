@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
+from itertools import product
 
 import cv2
 import numpy as np
@@ -14,11 +15,12 @@ from radarlib.files import read_json
 from study.chapter import Chapter
 from study.drawing import Example
 from study.evaluate import metric_rows, pixel_rows
-from study.examples import examples
+from study.examples import examples, first_of_each_defect, regions
+from study.kept import restored
 from study.metrics import LEVELS, interval
 from study.session import Session
 from study.systems.pages import PAGES
-from study.systems.plan import JOB, SYSTEMS
+from study.systems.plan import JOB, RECONSTRUCTING, SYSTEMS
 from study.tables import BENCHMARKS, wide
 
 CHAPTER = Chapter(JOB)
@@ -185,6 +187,25 @@ def pictures(session: Session) -> tuple[list[Example], pd.DataFrame]:
         return CHAPTER.images(session, name)
 
     return examples(session, CHAPTER.sets(session), maps_of, data_of)
+
+
+def reconstructions(session: Session) -> tuple[list[Example], pd.DataFrame]:
+    """The same images as every system gives them back that does, x̂_0 of the chapter's size; and how far it lies from
+    the image on the defect and elsewhere.
+    """
+    seed, shown, rows = CHAPTER.seeds(session)[0], [], []
+    for name in CHAPTER.sets(session):
+        data = CHAPTER.images(session, name)
+        place = {i: k for k, i in enumerate(data.where("test"))}
+        kept = {key: CHAPTER.array(session, name, seed, "pictures.npz", key) for key in RECONSTRUCTING}
+        for i in first_of_each_defect(data, max(1, 6 // len(CHAPTER.sets(session)))):
+            image, defect, kind = data.images[i], data.masks[i], data.index["defect"][i]
+            own = {SYSTEMS[key].label: restored(x[place[i]], image.shape) for key, x in kept.items()}
+            shown.append((f"{name}\n{kind}", image, defect, own))
+            for (label, x_hat), (region, where) in product(own.items(), regions(defect).items()):
+                apart = np.abs(image - x_hat)[where].mean()
+                rows.append({"set": name, "defect": kind, "system": label, "region": region, "difference": apart})
+    return shown, pd.DataFrame(rows, columns=["set", "defect", "system", "region", "difference"])
 
 
 Seen = tuple[str, np.ndarray, np.ndarray | None, np.ndarray | None]

@@ -13,7 +13,7 @@ from radarlib.extractor import Extractor
 from radarlib.methods import artificial, blocks, cfa, draem, dsr, flows, reconstructing, reverse_distillation, student
 from radarlib.methods.fitting import Given, embed
 from radarlib.textures import smooth_field
-from study.systems.plan import SYSTEMS
+from study.systems.plan import RECONSTRUCTING, SYSTEMS
 
 SIDE = 32
 
@@ -45,10 +45,12 @@ def test_every_system_fits_and_judges_and_repeats_itself(given, name):
         fitted = SYSTEMS[name].load()(given)
         found.append(fitted.judge(surfaces(7)[-1]))
         assert all(np.isfinite(fitted.losses))
-    (first, score), (again, repeated) = found
+    (first, score, x_hat), (again, repeated, _) = found
     assert first.ndim == 2 and first.shape[0] == first.shape[1] and np.isfinite(first).all()
     assert score is None or np.isfinite(score)
     assert np.array_equal(first, again) and score == repeated
+    assert (x_hat is not None) == (name in RECONSTRUCTING)
+    assert x_hat is None or (x_hat.ndim == 2 and np.isfinite(x_hat).all())
 
 
 def test_a_student_that_answers_as_its_teacher_is_no_distance_away(given):
