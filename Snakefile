@@ -85,7 +85,8 @@ NOTEBOOKS = {
         leaves={
             **each(JUDGED, "d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation"),
             "d3ad_table9_speed": (*TABLE, TIMED), "d3ad_fig13_omega": CURVE,
-            **each(FIGURE, "d3ad_fig5_bins", "d3ad_fig6_masks", "d3ad_fig10_noising_scaling", "d3ad_feature_maps"),
+            **each(FIGURE, "d3ad_fig5_bins", "d3ad_fig6_masks", "d3ad_fig7_scales", "d3ad_fig10_noising_scaling"),
+            **each(FIGURE, "d3ad_fig14_reconstructions", "d3ad_feature_maps"),
         },
         printed=["d3ad_table1", "d3ad_table2", "d3ad_table5", "d3ad_table6", "d3ad_table7", "d3ad_table9"],
     ),
@@ -114,7 +115,8 @@ NOTEBOOKS = {
         jobs=[systems.JOB],
         leaves={
             "systems": (*JUDGED, TIMED), "systems_printed": TABLE, "systems_ranks": CHART,
-            **each(FIGURE, "systems_training", "systems_maps", *(f"system_{key}" for key in systems.SYSTEMS)),
+            **each(FIGURE, "systems_training", "systems_maps", "systems_reconstructions"),
+            **each(FIGURE, *(f"system_{key}" for key in systems.SYSTEMS)),
         },
         printed=["d3ad_table1", "d3ad_table2", "d3ad_table7", "noise_table1"],
     ),

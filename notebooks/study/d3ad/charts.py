@@ -17,6 +17,7 @@ from study.metrics import LEVELS
 
 TRUE, PREDICTED = ({"cmap": ListedColormap(["0.92", colour]), "vmin": 0, "vmax": 1} for colour in ("k", NORMAL))
 """Styles of masks."""
+X_HAT = r"$\hat{x}_0$"
 COLOURS = {"training": TRAIN, "test, normal": NORMAL, "test, defective": ANOMALOUS}
 
 
@@ -88,7 +89,7 @@ def reconstructions_figure(shown: dict[str, list[Led]]) -> Figure:
         rows.append(
             [Picture(led.map, "", led.mask, {**MAP, "vmax": top}) for led, top in zip(found, tops, strict=True)]
         )
-        labels += [f"{way}\nx̂_0", f"{way}\nmap"]
+        labels += [f"{way}\n{X_HAT}", f"{way}\nmap"]
     return picture_grid(rows, labels)
 
 
@@ -101,7 +102,7 @@ def scales_figure(shown: Sequence[Led]) -> Figure:
         [Picture(led.map, "", led.mask, MAP) for led in shown],
         [Picture(led.found, mask=led.mask, style=PREDICTED) for led in shown],
     ]
-    return picture_grid(rows, ["image", "mask", "x̂_0", "map", "segmented"])
+    return picture_grid(rows, ["image", "mask", X_HAT, "map", "segmented"])
 
 
 def omega_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.drawing import MAP, STYLES, WIDTH, Picture, picture_grid, words
-from study.systems.plan import SYSTEMS
+from study.drawing import ANOMALOUS, HEAT, STYLES, WIDTH, Example, outlined, words
+from study.systems.plan import SHARED, SYSTEMS
 from study.systems.tables import Seen
 
 
@@ -25,8 +27,10 @@ def curves_figure(table: pd.DataFrame) -> Figure:
     for ax, name in zip(axes.flat, names, strict=False):
         for k, (set_name, part) in enumerate(table[table["system"] == name].groupby("set", sort=False)):
             style = STYLES[k % len(STYLES)][1]
-            ax.plot(part["step"], part["loss"], color=f"C{k % 7}", ls=style, label=words(str(set_name)))
-        ax.set(title=SYSTEMS[str(name)].label)
+            ax.plot(
+                part["step"], part["loss"], color=f"C{k % 7}", ls=style, marker=".", ms=2, label=words(str(set_name))
+            )
+        ax.set(title=SYSTEMS[str(name)].label if name in SYSTEMS else SHARED)
         ax.tick_params(labelsize=6)
     for ax in axes[-1]:
         ax.set_xlabel("step")
@@ -52,11 +56,69 @@ def ranks_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
     return fig
 
 
+GAP = 0.06  # between the pictures of a mosaic, of their side
+
+Cell = tuple[np.ndarray | None, np.ndarray | None]
+"""A picture, gray in [-1, 1] or a map, and the defect's mask; None where nothing is to be shown."""
+
+
+def _mosaic(ax: Axes, rows: Sequence[Sequence[Cell]], titles: Sequence[str], labels: Sequence[str], gray: int) -> None:
+    """Pictures of one size in rows, of which the first `gray` are images and the others maps, each on its own scale.
+
+    They are one image to matplotlib: a panel for each would take it minutes.
+    """
+    side = next(picture.shape[0] for row in rows for picture, _ in row if picture is not None)
+    step = round(side * (1 + GAP))
+    shape = (step * (len(rows) - 1) + side, step * (len(rows[0]) - 1) + side)
+    canvas, lines = np.ones((*shape, 3)), np.zeros((2, *shape), bool)
+    for r, row in enumerate(rows):
+        for k, (picture, mask) in enumerate(row):
+            if picture is None:
+                continue
+            h, w = picture.shape
+            where = slice(step * r, step * r + h), slice(step * k, step * k + w)
+            if r < gray:
+                canvas[where] = ((picture + 1) / 2).clip(0, 1)[..., None]
+            else:
+                canvas[where] = colormaps[HEAT](picture / max(picture.max(), 1e-12))[..., :3]
+            if mask is not None:
+                lines[(int(r >= gray), *where)] = mask
+    ax.imshow(canvas)
+    for mask, colour in zip(lines, (ANOMALOUS, "w"), strict=True):
+        outlined(ax, mask, colour)
+    for k, title in enumerate(titles):
+        ax.text(step * k + side / 2, -0.05 * side, title, ha="center", va="bottom", fontsize=6)
+    ax.set(xticks=[], yticks=[step * r + side / 2 for r in range(len(rows))], yticklabels=labels)
+    ax.tick_params(length=0, labelsize=6)
+    ax.spines[:].set_visible(False)
+
+
 def page_figure(rows: Sequence[tuple[str, list[Seen]]]) -> Figure:
-    """What a system found and what it missed: a row of images and a row of its maps for every set."""
-    pictures, labels = [], []
-    for name, shown in rows:
-        pictures.append([Picture(image, title, mask) for title, image, mask, _ in shown])
-        pictures.append([Picture(image if found is None else found, "", mask, MAP) for _, image, mask, found in shown])
-        labels += [words(name), "map"]
-    return picture_grid(pictures, labels)
+    """What a system found and what it missed: a row of images over a row of its maps for every set."""
+    fig, axes = plt.subplots(len(rows), 1, figsize=(WIDTH, len(rows) * 2.55), squeeze=False)
+    for ax, (name, shown) in zip(axes.flat, rows, strict=True):
+        images: list[Cell] = [(None if found is None else image, mask) for _, image, mask, found in shown]
+        maps: list[Cell] = [(found, mask) for _, _, mask, found in shown]
+        if any(found is not None for found, _ in maps):
+            _mosaic(ax, [images, maps], [title for title, *_ in shown], [words(name), "map"], 1)
+        else:
+            ax.axis("off")
+    return fig
+
+
+def systems_figure(examples: Sequence[Example], maps: bool) -> Figure:
+    """Images, and below them what every system shows of each, in two blocks that stand side by side.
+
+    maps : each on its own scale; else reconstructions.
+    """
+    labels = list(examples[0][3])
+    half = -(-len(labels) // 2)
+    ratio = (half + 1) * (1 + GAP) / len(examples)
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, (WIDTH / 2 - 0.8) * ratio + 0.4))
+    for ax, part in zip(axes, (labels[:half], labels[half:]), strict=True):
+        rows: list[list[Cell]] = [[(image, mask) for _, image, mask, _ in examples]]
+        rows += [[(found[label], mask if maps else None) for *_, mask, found in examples] for label in part]
+        rows += [[(None, None)] * len(examples)] * (half - len(part))
+        titles = [words(title).replace(" ", "\n") for title, *_ in examples]
+        _mosaic(ax, rows, titles, ["image", *part, *[""] * (half - len(part))], 1 if maps else len(rows))
+    return fig

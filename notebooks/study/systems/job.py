@@ -24,7 +24,7 @@ from radarlib.sources import OWN, source_files
 from radarlib.train import train
 from study.kept import picture
 from study.methods import model_settings
-from study.systems.plan import RECONSTRUCTING, SYSTEMS
+from study.systems.plan import RECONSTRUCTING, SHARED, SYSTEMS
 
 TIMED = 5  # images that the seconds of one are the median of
 FOUND = "found.npz"
@@ -76,6 +76,9 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
             scores += [(name, kind, i, value) for i, value in zip(positions[kind], values, strict=True)]
         losses += [(name, step, loss) for step, loss in found["losses"]]
         timing[name] = found["timing"]
+    losses += [
+        (SHARED, step, loss) for step, loss in _curve(pd.read_csv(out / "denoiser" / "loss.csv")["loss"].to_list())
+    ]
     write_npz(out / "maps.npz", **maps)
     write_npz(out / "pictures.npz", **pictures)
     write_csv(out / "losses.csv", pd.DataFrame(losses, columns=["system", "step", "loss"]), 7)

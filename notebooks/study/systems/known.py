@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from radarlib import feature_step
 from radarlib.config import merge
@@ -96,7 +97,8 @@ def d3ad(given: Given, factor: int = 4) -> Fitted:
     """D3AD, its latents at a quarter of the side as in its own chapter, with as many steps as the others."""
     changes = {"factor": factor, "steps": given.steps, "autoencoder_steps": given.steps}
     settings = merge(given.settings, {"d3ad": changes, "features": {"side": given.extractor.side}})
-    system = System(given.images, settings, given.seed, given.folder / f"d3ad{factor}", given.label)
+    folder = given.folder / f"d3ad{factor}"
+    system = System(given.images, settings, given.seed, folder, given.label)
 
     def judge(image: np.ndarray) -> Found:
         steps = system.conditioning.steps(system.conditioning.distance(system.feature(image)), system.options["t_max"])
@@ -105,7 +107,7 @@ def d3ad(given: Given, factor: int = 4) -> Fitted:
         (found,) = system.maps(system.features([image], adapted=True), z_0, z_hat)
         return Found(found, x_hat=plane(system.decode(z_hat)))
 
-    return Fitted(judge)
+    return Fitted(judge, pd.read_csv(folder / "diffusion" / "loss.csv")["loss"].to_list())
 
 
 def d3ad_eighth(given: Given) -> Fitted:

@@ -71,6 +71,9 @@ SYSTEMS = {
 }
 """Every system by its name in the job's results."""
 
+SHARED = "shared diffusion"
+"""The network of whole images that systems share which diffuse pixels."""
+
 RECONSTRUCTING = (
     "ae", "ae_ssim", "riad", "ganomaly", "skip", "draem", "dsr", "diffusionad", "ddad", "d3ad", "d3ad_eighth",
     "d3ad_pixels",
