@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from scipy.spatial.distance import mahalanobis
 
 from radarlib.methods import padim
@@ -23,3 +24,11 @@ def test_padim_is_the_mahalanobis_distance_at_each_location(normal):
         expected = mahalanobis(x[place, model.kept], every[:, place, model.kept].mean(0), np.linalg.inv(covariance))
         assert found[place] == pytest.approx(expected, rel=1e-3)
     assert value == pytest.approx(found.max())
+
+
+def test_distances_are_those_of_anomalib():
+    with np.load(REPOSITORY / "tests/reference/anomalib.npz") as found:
+        train, test, theirs = (found[name].astype(np.float32) for name in ("train", "test", "padim"))
+    model = padim.fit(list(train), 0)
+    ours = np.stack([padim.score(x, model)[0] for x in test])
+    assert ours == pytest.approx(theirs, rel=0.005, abs=0.01)  # anomalib adds 1e-5 more to the diagonal
