@@ -124,7 +124,7 @@ NOTEBOOKS = {
     "00_claims": Notebook(ledger=True, leaves={"claims": (*TABLE, TIMED)}),
 }
 FOLLOWED = ["13_limit", "14_training"]  # what longer training changes
-HALVED = ["03_radar", "04_detection", "09_noise", "10_unclean_data", "11_d3ad", "12_ran", "16_terms"]  # by `half`
+HALVED = ["03_radar", "04_detection", "09_noise", "10_unclean_data", "11_d3ad", "12_ran", "16_terms", "17_systems"]  # by `half`
 
 
 include: "workflow/rules/common.smk"

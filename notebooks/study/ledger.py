@@ -16,13 +16,14 @@ from study.noise import claims as noise
 from study.plan import BESIDE
 from study.radar import claims as radar
 from study.ran import claims as ran
+from study.systems import claims as systems
 from study.unclean import claims as unclean
 
 CLAIMS: dict[str, list[Claim]] = {
     "RADAR": radar.CLAIMS,
     "RDDPM": unclean.CLAIMS,
-    "noise study": noise.CLAIMS,
-    "D3AD": d3ad.CLAIMS,
+    "noise study": [*noise.CLAIMS, *systems.OF_NOISE_STUDY],
+    "D3AD": [*d3ad.CLAIMS, *systems.OF_D3AD],
     "RAN": ran.CLAIMS,
 }
 """The claims of each paper."""

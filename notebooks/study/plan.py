@@ -28,6 +28,7 @@ WORKFLOW = "RADARLIB_WORKFLOW"
 """Environment variable by which the workflow tells a notebook that what it reads was made with its settings."""
 STEPS = (
     "training.steps", "robust.steps", "noise_study.steps", "d3ad.steps", "d3ad.autoencoder_steps", "feature_step.steps",
+    "systems.steps",
 )  # fmt: skip
 """Lengths of trainings in the settings."""
 

@@ -1,5 +1,5 @@
-"""Systems that lead pixels back along a guided chain: DDAD (Mousakhan et al. 2023), and D3AD's dynamic steps (Tebbe &
-Tayyub 2024) on pixels instead of latents.
+"""Systems that lead pixels back along a chain: DDPM with Gaussian noise, guided as DDAD (Mousakhan et al. 2023), and
+with D3AD's dynamic steps (Tebbe & Tayyub 2024) on pixels instead of latents.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane
 from radarlib.runtime import image_generator
 
 STEPS, T_MAX = 10, 250  # of DDIM, from T' (DDAD §4.1: 250, steps of 25)
+START = 200  # of T = 1,000 (noise study Table 3)
 GUIDANCE = 3.0  # w (DDAD Eq. 7); the paper chooses 0 to 9 by category
 LR = 1e-4  # of the adapted extractor
 NEIGHBOURS, BINS, SMALLEST = 20, 10, 2  # D3AD §5
@@ -88,6 +89,18 @@ def _system(given: Given, steps: Callable[[np.ndarray], int], guidance: float, o
         return Found((pixels / top[0] + features / top[1]).numpy(), x_hat=plane(x_hat))
 
     return Fitted(judge, losses)
+
+
+def fit_ddpm(given: Given) -> Fitted:
+    """Reconstruction by diffusion with Gaussian noise (noise study §3): the map is (x − x̂_0)²."""
+    denoiser = denoiser_of(given)
+
+    def judge(image: np.ndarray) -> Found:
+        (x_hat,) = led_back([image], [START], denoiser, 0.0, 1.0, given.seed)
+        x = F.interpolate(torch.from_numpy(image)[None, None], x_hat.shape[-2:], mode="bilinear", antialias=True)
+        return Found(plane((x - x_hat) ** 2), x_hat=plane(x_hat))
+
+    return Fitted(judge)
 
 
 def fit_ddad(given: Given) -> Fitted:

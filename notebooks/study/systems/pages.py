@@ -172,6 +172,12 @@ PAGES = {
         " 36 px. Nothing tells it what a defect is.",
         "s = ‖φ(x) − c‖²",
     ),
+    "ddpm": Page(
+        "Noise is added to the image, and a network that learned normal images takes it away. What comes back is"
+        " normal, so what was not differs. The map is the squared difference. It is what the noise study compares"
+        " with earlier methods. Here the way back is ten deterministic steps, theirs is two hundred drawn ones.",
+        "s = (x − x̂_0)², x̂_0 led back from x_t",
+    ),
     "ddad": Page(
         "Noise is added to the image, and the way back is drawn to the image by guidance. Normal parts are met,"
         " defects are not. Pixels and features of image and reconstruction are compared; the extractor is tuned"

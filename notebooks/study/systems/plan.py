@@ -64,6 +64,7 @@ SYSTEMS = {
     "ganomaly": System("GANomaly", RECONSTRUCTS, _own("ganomaly:fit"), "Akcay et al. 2018"),
     "skip": System("SkipGANomaly", RECONSTRUCTS, _own("ganomaly:fit_skip"), "Akcay et al. 2019"),
     "svdd": System("Deep SVDD", RECONSTRUCTS, _own("representing:fit_deep_svdd"), "Ruff et al. 2018"),
+    "ddpm": System("DDPM, Gaussian noise", DIFFUSES, _own("diffusing:fit_ddpm"), "the noise study"),
     "ddad": System("DDAD", DIFFUSES, _own("diffusing:fit_ddad"), "Mousakhan et al. 2023"),
     "d3ad": System("D3AD", DIFFUSES, "study.systems.known:d3ad", "Tebbe & Tayyub 2024"),
     "d3ad_eighth": System("D3AD, an eighth", DIFFUSES, "study.systems.known:d3ad_eighth", "Tebbe & Tayyub 2024"),
@@ -75,8 +76,8 @@ SHARED = "shared diffusion"
 """The network of whole images that systems share which diffuse pixels."""
 
 RECONSTRUCTING = (
-    "ae", "ae_ssim", "riad", "ganomaly", "skip", "draem", "dsr", "diffusionad", "ddad", "d3ad", "d3ad_eighth",
-    "d3ad_pixels",
+    "ae", "ae_ssim", "riad", "ganomaly", "skip", "draem", "dsr", "diffusionad", "ddpm", "ddad", "d3ad",
+    "d3ad_eighth", "d3ad_pixels",
 )  # fmt: skip
 """Those that give an image back."""
 
