@@ -110,6 +110,8 @@ EXHIBITS = {
         (
             "d3ad_fig5_bins",
             "d3ad_fig6_masks",
+            "d3ad_fig7_scales",
+            "d3ad_fig14_reconstructions",
             "d3ad_fig10_noising_scaling",
             "d3ad_feature_maps",
             "ran_fig_reconstructions",
@@ -117,6 +119,7 @@ EXHIBITS = {
             "limit_maps",
             "systems_training",
             "systems_maps",
+            "systems_reconstructions",
             *(f"system_{key}" for key in SYSTEMS),
         ),
         ("pdf", "png", "csv"),
