@@ -1,46 +1,108 @@
-"""One page with every exhibit of a profile: pictures and tables with their captions, nothing to load from elsewhere."""
+"""One page with every exhibit of a profile, to search, filter and enlarge; nothing to load from elsewhere."""
 
 from __future__ import annotations
 
 import base64
+import json
+import struct
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
+from typing import Any
 
 import mistune
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from radarlib.errors import UserError
 from radarlib.files import read_json, write_bytes
+from study.methods import METHODS
+from study.systems.plan import SYSTEMS
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 15px/1.45 sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222; }}
-img {{ max-width: 100%; }} section {{ margin: 0 0 3em; overflow-x: auto; }} h2 {{ font-size: 1.1em; }}
-table {{ border-collapse: collapse; font-size: 12px; }}
-td, th {{ padding: 2px 8px; text-align: left; vertical-align: top; }}
-thead {{ border-top: 2px solid; border-bottom: 1px solid; }} tbody {{ border-bottom: 2px solid; }}
-</style></head><body><h1>{title}</h1>
-{body}
-</body></html>
-"""
+LEDGER = "claims"
+GROUPS = {
+    LEDGER: "Ledger", "radar": "RADAR", "rddpm": "RDDPM", "unclean": "RDDPM", "noise": "Noise study", "d3ad": "D3AD",
+    "ran": "RAN", "system": "Every system", "systems": "Every system",
+}  # fmt: skip
+"""Headings by the first word of an exhibit's name; others stand under OWN."""
+OWN = "Beyond the papers"
+COLUMNS = ["claim", "where", "kind", "paper", "ours", "verdict", "stability", "real", "real_verdict", "exhibit"]
+FACTS = ("commit", "device", "seeds", "sets", "seconds", "machine", "versions")
 
 
-def _section(folder: Path, name: str) -> str:
+def _size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG file, from its header."""
+    return struct.unpack(">II", png[16:24])
+
+
+def _methods(table: pd.DataFrame) -> list[str]:
+    """What is compared in an exhibit, as people read it."""
+    known = {**{key: method.label for key, method in METHODS.items()}, **{k: s.label for k, s in SYSTEMS.items()}}
+    labels = set(known.values())
+    columns = [table[name] for name in ("method", "system") if name in table]
+    named = [known.get(str(value), str(value)) for column in columns for value in column.dropna().unique()]
+    return sorted({label for label in named if label in labels})
+
+
+def _plain(value: Any) -> str:
+    """A fact of the provenance in a line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _exhibit(folder: Path, name: str) -> dict[str, Any]:
+    """What the page shows of an exhibit."""
     record = folder / f"{name}.provenance.json"
     if not record.is_file():
         raise UserError(f"{record}: missing; run the workflow, the gallery shows its exhibits")
     facts = read_json(record)
+    table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False) if (folder / f"{name}.csv").is_file() else None
+    found = {
+        "name": name, "caption": facts["caption"], "sets": facts["sets"], "settings": facts["settings"],
+        "inputs": facts["inputs"], "facts": {key: _plain(facts[key]) for key in FACTS if facts.get(key) is not None},
+        "methods": [] if table is None else _methods(table), "kind": "table",
+    }  # fmt: skip
     picture = folder / f"{name}.png"
-    if picture.is_file():
-        data = base64.b64encode(picture.read_bytes()).decode()
-        shown = f'<p>{escape(facts["caption"])}</p><img alt="{name}" src="data:image/png;base64,{data}">'
+    if name == LEDGER and table is not None:
+        columns = [column for column in COLUMNS if column in table]
+        counts = {key: table[key].value_counts().to_dict() for key in ("verdict", "kind")}
+        found |= {"claims": table.to_dict("records"), "columns": columns, "counts": counts}
+    elif picture.is_file():
+        data = picture.read_bytes()
+        width, height = _size(data)
+        found |= {"kind": "figure", "picture": base64.b64encode(data).decode(), "width": width, "height": height}
     else:
-        shown = str(mistune.create_markdown(plugins=["table"])((folder / f"{name}.md").read_text()))
-    return f'<section id="{name}"><h2>{name}</h2>{shown}</section>'
+        lines = (folder / f"{name}.md").read_text().split("\n\n", 1)[1]  # the caption is its first paragraph
+        found["table"] = Markup(mistune.create_markdown(plugins=["table"])(lines))
+    return found
 
 
 def gallery(folder: Path, names: Sequence[str], out: Path) -> None:
-    """Write the page `out` with the exhibits `names` of `folder`, in that order. Raises UserError for a missing one."""
-    links = " · ".join(f'<a href="#{name}">{name}</a>' for name in names)
-    body = "\n".join([f"<p>{links}</p>", *(_section(folder, name) for name in names)])
-    write_bytes(out, PAGE.format(title=f"Exhibits of the profile {folder.name}", body=body).encode())
+    """Write the page `out` with the exhibits `names` of `folder`, in that order under each heading. Raises UserError
+    for a missing one.
+    """
+    exhibits = [_exhibit(folder, name) for name in names]
+    settings: list[str] = []  # each text once
+    groups: dict[str, list] = {heading: [] for heading in dict.fromkeys([*GROUPS.values(), OWN])}
+    for exhibit in exhibits:
+        text = json.dumps(exhibit["settings"], indent=1)
+        if text not in settings:
+            settings.append(text)
+        exhibit["settings"] = settings.index(text)
+        groups[GROUPS.get(exhibit["name"].split("_")[0], OWN)].append(exhibit)
+    groups = {heading: members for heading, members in groups.items() if members}
+    filters = {
+        "paper": list(groups), "kind": sorted({exhibit["kind"] for exhibit in exhibits}),
+        "set": sorted({name for exhibit in exhibits for name in exhibit["sets"]}),
+        "method": sorted({name for exhibit in exhibits for name in exhibit["methods"]}),
+    }  # fmt: skip
+    facts = sorted({f"commit {exhibit['facts']['commit'][:7]}" for exhibit in exhibits if "commit" in exhibit["facts"]})
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = pages.get_template("gallery.html.j2").render(
+        title=f"Exhibits of the profile {folder.name}", exhibits=exhibits, groups=groups, filters=filters, facts=facts,
+        settings=settings, names={exhibit["name"] for exhibit in exhibits},
+    )  # fmt: skip
+    write_bytes(out, page.encode())

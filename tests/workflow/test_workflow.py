@@ -150,8 +150,8 @@ def test_every_exhibit_is_there_with_its_provenance(smoke, name):
 
 def test_the_gallery_shows_every_exhibit(smoke):
     page = (smoke / "results/smoke/gallery.html").read_text()
-    assert all(f'<section id="{name}">' in page for name in EXHIBITS)
-    assert page.count("data:image/png;base64,") + page.count("<table>") == len(EXHIBITS)
+    assert all(f'<section class="exhibit" id="{name}"' in page for name in EXHIBITS)
+    assert page.count("data:image/png;base64,") + page.count("</table>") == len(EXHIBITS)
 
 
 def test_smoke_is_watermarked(smoke):
