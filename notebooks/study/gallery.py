@@ -17,7 +17,6 @@ from markupsafe import Markup
 from radarlib.errors import UserError
 from radarlib.files import read_json, write_bytes
 from study.methods import METHODS
-from study.systems.plan import SYSTEMS
 
 LEDGER = "claims"
 GROUPS = {
@@ -37,11 +36,9 @@ def _size(png: bytes) -> tuple[int, int]:
 
 def _methods(table: pd.DataFrame) -> list[str]:
     """What is compared in an exhibit, as people read it."""
-    known = {**{key: method.label for key, method in METHODS.items()}, **{k: s.label for k, s in SYSTEMS.items()}}
-    labels = set(known.values())
-    columns = [table[name] for name in ("method", "system") if name in table]
-    named = [known.get(str(value), str(value)) for column in columns for value in column.dropna().unique()]
-    return sorted({label for label in named if label in labels})
+    labels = {method.label for method in METHODS.values()}
+    named = {METHODS[key].label if key in METHODS else key for key in table.get("method", [])} & labels
+    return sorted(named | set(table.get("label", [])))
 
 
 def _plain(value: Any) -> str:

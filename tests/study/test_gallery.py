@@ -40,7 +40,7 @@ def page(tmp_path) -> Path:
     fig, _ = plt.subplots(figsize=(2, 1))
     fig.savefig(folder / "noise_fig1_chains.png")
     plt.close(fig)
-    pd.DataFrame({"system": ["padim", "nobody's"]}).to_csv(folder / "noise_fig1_chains.csv", index=False)
+    pd.DataFrame({"label": ["PaDiM"], "method": ["nobody's"]}).to_csv(folder / "noise_fig1_chains.csv", index=False)
     names = ["claims", "radar_table2_detection", "noise_fig1_chains"]
     for name in names:
         facts = {

@@ -84,7 +84,7 @@ def _rows(session: Session, name: str, system: str) -> tuple[dict, ...]:
 def compared(session: Session) -> pd.DataFrame:
     """`systems`: a row per set, system and metric."""
     return pd.DataFrame(
-        {"set": name, "family": system.family, "system": key, **row}
+        {"set": name, "family": system.family, "system": key, "label": system.label, **row}
         for name in CHAPTER.sets(session)
         for key, system in SYSTEMS.items()
         for row in _rows(session, name, key)
