@@ -14,7 +14,7 @@ from radarlib.denoiser import Denoiser
 from radarlib.methods.closed_form import ClosedForm
 from radarlib.patches import PatchSampler
 
-PIXELS = 200_000  # on which an error is measured: some 250 patches of RADAR's side
+PIXELS, PATCHES = 200_000, 256  # on which an error is measured, at most
 
 
 def asked(settings: dict) -> set[int]:
@@ -54,7 +54,8 @@ def network_errors(
     if isinstance(held, Tensor):
         x_0 = held
     else:
-        x_0 = PatchSampler(held, denoiser.patch).sample(max(8, PIXELS // denoiser.patch**2), generator)
+        count = min(PATCHES, max(8, PIXELS // denoiser.patch**2))
+        x_0 = PatchSampler(held, denoiser.patch).sample(count, generator)
     eps, counts = denoiser.noise(tuple(x_0.shape), generator), torch.ones_like(x_0, dtype=torch.bool)
     found = {t: compared(denoiser, closed, x_0, eps, t, counts) for t in sorted(set(times))}
     return [{"network": name, "t": t, "error": own["error"], "closed": own["closed"]} for t, own in found.items()]
