@@ -1,0 +1,132 @@
+"""The explorer: what it shows is what the study's own code finds, and a slider that is moved changes it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from study.explorer import CLOSED, Explorer, Player, Question
+from study.session import Session
+
+pytestmark = pytest.mark.smoke
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+@pytest.fixture
+def session(smoke, monkeypatch) -> Session:
+    monkeypatch.chdir(smoke / "notebooks")
+    return Session("smoke")
+
+
+def asked(player: Player, **changes: object) -> Question:
+    radar = player.session.settings["radar"]
+    published = Question(
+        "prints",
+        player.test("prints")[3],
+        "gaussian",
+        radar["t"],
+        radar["stride"],
+        radar["sigma"],
+        radar["window"],
+        0.05,
+    )
+    return replace(published, **changes)
+
+
+def known(player: Player, question: Question) -> None:
+    while player.learn(question):
+        pass
+
+
+def test_the_published_question_has_the_published_answer(session):
+    player = Player(session)
+    question = asked(player)
+    answer = player.answer(question)
+    stored = session.maps("prints", "radar", 0)[3]
+    assert answer.map == pytest.approx(stored.astype(np.float32), rel=2e-3, abs=1e-3)
+    table = session.features("prints", "radar", 0).set_index("image")
+    row = table.loc[session.data("prints").index["image"][question.position], ["global", "local"]]
+    assert answer.features == pytest.approx(row.to_numpy(float), rel=1e-4)
+    assert answer.waiting == len(player.normal("prints")) and np.isnan(answer.score)
+
+
+def test_a_decision_follows_when_normal_images_have_been_asked(session):
+    player = Player(session)
+    question = asked(player, predictor=CLOSED)
+    known(player, question)
+    answer = player.answer(question)
+    assert answer.waiting == 0 and np.isfinite(answer.score) and len(answer.normal) == len(player.normal("prints"))
+    loose = player.answer(replace(question, contamination=0.3))
+    assert loose.score == answer.score and loose.threshold < answer.threshold
+    other = player.answer(replace(question, blur=3.0))  # needs no new answer of the network
+    assert other.waiting == 0 and not np.allclose(other.map, answer.map)
+    assert player.answer(replace(question, t=100)).waiting == len(answer.normal)
+
+
+def test_stored_methods_show_what_lies_there(session):
+    player = Player(session)
+    assert "ddpm" in player.stored and "radar" not in player.stored
+    answer = player.answer(asked(player, predictor="ddpm"))
+    assert np.array_equal(answer.map, session.maps("prints", "ddpm", 0)[3].astype(np.float32)) and answer.waiting == 0
+
+
+def test_a_control_that_is_moved_changes_picture_and_words(session):
+    explorer = Explorer(session)
+    before, words = bytes(explorer.pictures[1].value), explorer.text.value
+    assert before.startswith(b"\x89PNG") and "<svg" in explorer.plane.value
+    explorer.controls["blur"].value = 4.0
+    assert bytes(explorer.pictures[1].value) != before and explorer.text.value != words
+    explorer.controls["set"].value = "tiles"
+    assert "in truth: crack" in explorer.text.value
+    explorer.controls["predictor"].value = "ddpm"
+    assert explorer.controls["t"].disabled and not explorer.controls["contamination"].disabled
+
+
+@pytest.mark.skipif(
+    not (BROWSER and DRIVER and find_spec("selenium") and find_spec("voila")),
+    reason="needs chromium, chromedriver, selenium and voila",
+)
+def test_in_a_browser_a_slider_that_is_moved_changes_the_picture(smoke):
+    from selenium import webdriver
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "voila", "notebooks/18_explorer.ipynb", "--no-browser", f"--port={port}"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(command, cwd=smoke, env={**os.environ, "PYTHONPATH": str(smoke)}, **quiet)
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(BROWSER)
+    for argument in ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"):
+        options.add_argument(argument)
+    try:
+        for _ in range(120):
+            with socket.socket() as knock:
+                if knock.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.5)
+        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=str(DRIVER)))
+        try:
+            browser.get(f"http://127.0.0.1:{port}")
+            shown = WebDriverWait(browser, 180).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".widget-image"))
+            before = shown[1].get_attribute("src")
+            sliders = browser.find_elements(By.CSS_SELECTOR, ".widget-slider .noUi-handle")
+            sliders[3].send_keys(Keys.ARROW_RIGHT * 4)  # the blur
+            WebDriverWait(browser, 30).until(
+                lambda b: b.find_elements(By.CSS_SELECTOR, ".widget-image")[1].get_attribute("src") != before
+            )
+        finally:
+            browser.quit()
+    finally:
+        server.terminate()
+        server.wait(20)
