@@ -169,10 +169,13 @@ class Evidence:
     """The exhibits of a profile, read when they are asked for; `used` names those that were.
 
     at : optimiser steps at which networks that were followed are asked, instead of after the whole training.
+    whole : of a run with half of the training, the run that it stands beside: what does not depend on the training is
+        there alone.
     """
 
     def __init__(self, folder: Path, paper: Path, at: int | None = None):
         self.folder, self.paper_folder, self.used, self.at = folder, paper, set[Path](), at
+        self.whole: Evidence | None = None
 
     def other(self, folder: Path, at: int | None = None) -> Evidence:
         """The exhibits of another folder, or of this one at another time; what is read of them is remembered here."""
@@ -188,6 +191,7 @@ class Evidence:
         files = [each.folder / f"{exhibit}.provenance.json" for each in (self, half)]
         if not exhibit or not all(file.is_file() for file in files):
             return None
+        half.whole = self
         return half if _terms(files[0]) == _terms(files[1]) else None
 
     def longer(self, exhibit: str) -> Evidence | None:
@@ -231,6 +235,8 @@ class Evidence:
     @cached_property
     def surfaces(self) -> pd.Series:
         """ "periodic" or "stochastic" by data set."""
+        if self.whole:
+            return self.whole.surfaces
         return self.table("radar_table1_datasets").groupby("set", sort=False)["surface"].first()
 
     def sets(self, kind: str) -> list[str]:
@@ -265,6 +271,8 @@ class Evidence:
 
     @cached_property
     def _changes(self) -> pd.Series:
+        if self.whole:
+            return self.whole._changes
         table = pd.read_csv(self._read(self.folder / "budget_stability.csv"))
         return table.set_index(["set", "method", "metric"])["change"].abs()
 
