@@ -153,6 +153,10 @@ class ResNet34Features(nn.Module):
         return self.net(((x + 1) / 2 - self.mean) / self.sd)[0 if finer else 1 :]
 
 
+FINER = slice(1, 3)
+"""Of `Extractor.maps` with the finer ones: those at an eighth and a sixteenth of the side."""
+
+
 class Extractor:
     """Local features of images, in float32. `options` is the section `features` of a configuration."""
 

@@ -23,14 +23,13 @@ class Descriptor(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.layer, self.radius = nn.Conv2d(channels + 3, channels, 1), nn.Parameter(torch.tensor(1e-5))
+        self.layer, self.radius = nn.Conv2d(channels + 2, channels, 1), nn.Parameter(torch.tensor(1e-5))
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         x = together(levels, levels[1].shape[-1])
         n = x.shape[-1]
         line = torch.linspace(-1, 1, n, device=x.device)
-        y = torch.stack([line[:, None].expand(n, n), line.expand(n, n)])
-        place = torch.cat([y, y.square().sum(0, keepdim=True).sqrt()]).expand(len(x), -1, -1, -1)
+        place = torch.stack([line[:, None].expand(n, n), line.expand(n, n)]).expand(len(x), -1, -1, -1)
         return self.layer(torch.cat([x, place], 1))
 
 

@@ -19,7 +19,7 @@ from radarlib.config import merge
 from radarlib.datasets import drawn
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
-from radarlib.extractor import Extractor, cosine_map
+from radarlib.extractor import FINER, Extractor, cosine_map
 from radarlib.map_features import MAP, smoothed
 from radarlib.methods import autoencoder
 from radarlib.methods.d3ad import adaptation_loss, condition, disturb, guided_ddim, latent_map
@@ -113,7 +113,11 @@ class System:
     def features(self, images: Sequence[np.ndarray], adapted: bool) -> Maps:
         extractor, x = self.adapted if adapted else self.extractor, torch.from_numpy(np.stack(images))[:, None]
         with torch.inference_mode():
-            return [[m.cpu() for m in extractor.maps(part)] for part in x.split(self.batch)]
+            return [[m.cpu() for m in self.compared(extractor, part)] for part in x.split(self.batch)]
+
+    def compared(self, extractor: Extractor, x: Tensor) -> list[Tensor]:
+        """The extractor's maps that an image and its reconstruction are compared by."""
+        return extractor.maps(x, finer=True)[FINER] if self.options["finer"] else extractor.maps(x)
 
     def denoise(
         self,
@@ -147,7 +151,7 @@ class System:
         for part in progress([p for order in orders for p in order], desc=f"{label}: domain adaptation", unit="batch"):
             optimizer.zero_grad()
             for some in part.split(TOGETHER):
-                loss = adaptation_loss(adapted.maps(x[some]), adapted.maps(x_hat[some]))
+                loss = adaptation_loss(self.compared(adapted, x[some]), self.compared(adapted, x_hat[some]))
                 (loss * len(some) / len(part)).backward()
             optimizer.step()
         return adapted
@@ -157,7 +161,7 @@ class System:
         extractor, found = self.adapted if adapted else self.extractor, []
         with torch.inference_mode():
             for own, part in zip(features, z_hat.split(self.batch), strict=True):
-                other = [m.cpu() for m in extractor.maps(self.decode(part))]
+                other = [m.cpu() for m in self.compared(extractor, self.decode(part))]
                 found.append(cosine_map(own, other, MAP))
             return latent_map(z_0, z_hat, MAP).numpy(), torch.cat(found).numpy()
 

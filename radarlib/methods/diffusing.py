@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.errors import UserError
-from radarlib.extractor import Extractor, cosine_map
+from radarlib.extractor import FINER, Extractor, cosine_map
 from radarlib.map_features import MAP
 from radarlib.methods.d3ad import adaptation_loss, condition, disturb, guided_ddim
 from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane
@@ -34,58 +34,77 @@ def denoiser_of(given: Given) -> Denoiser:
     return given.denoiser
 
 
+def seen(image: np.ndarray, denoiser: Denoiser) -> Tensor:
+    """An image at the denoiser's side, (1, 1, s, s) on the CPU: what it gives back has no more detail than that."""
+    return F.interpolate(
+        torch.from_numpy(image)[None, None], (denoiser.patch, denoiser.patch), mode="bilinear", antialias=True
+    )
+
+
 def led_back(
-    images: Sequence[np.ndarray], steps: Sequence[int], denoiser: Denoiser, guidance: float, omega: float, seed: int
-) -> list[Tensor]:
-    """x̂_0 of images, each from its own step, at the denoiser's side: (1, 1, s, s) each, on the CPU.
+    x: Tensor, t: int, image: np.ndarray, denoiser: Denoiser, guidance: float, omega: float, seed: int
+) -> Tensor:
+    """x̂_0 from step t, of the shape of x, on the CPU.
 
-    omega : of the noise that is added at first: 1 as DDAD does, 0 as D3AD.
+    omega : of the noise that is added at first, which depends on the image's content: 1 as DDAD does, 0 as D3AD.
     """
-    found = []
-    for image, t in zip(images, steps, strict=True):
-        x = torch.from_numpy(image)[None, None]
-        x = F.interpolate(x, (denoiser.patch, denoiser.patch), mode="bilinear", antialias=True).to(denoiser.device)
-        noise = torch.randn(tuple(x.shape), generator=image_generator(image, seed)).to(x)
-        start = disturb(x, t, omega, noise, denoiser.schedule)
-        with torch.inference_mode():
-            times = chain(t, min(t, STEPS))
-            x_hat = guided_ddim(start, x, denoiser.eps, denoiser.schedule, times, guidance)[-1]
-        found.append(x_hat.clamp(-1, 1).cpu().clone())
-    return found
-
-
-def differences(image: np.ndarray, x_hat: Tensor, extractor: Extractor) -> tuple[Tensor, Tensor]:
-    """D_p, the L1 distance of pixels, and D_f, the cosine distance of features (DDAD Eqs. 9, 10), (MAP, MAP) each."""
-    x = torch.from_numpy(image)[None, None]
+    noise = torch.randn(tuple(x.shape), generator=image_generator(image, seed)).to(denoiser.device)
+    target = x.to(denoiser.device)
+    start = disturb(target, t, omega, noise, denoiser.schedule)
     with torch.inference_mode():
-        y = F.interpolate(x_hat, x.shape[-2:], mode="bilinear")
-        apart = F.interpolate((x - y).abs(), (MAP, MAP), mode="bilinear", antialias=True)[0, 0]
-        return apart, cosine_map(extractor.maps(x), extractor.maps(y), MAP)[0].cpu()
+        times = chain(t, min(t, STEPS))
+        x_hat = guided_ddim(start, target, denoiser.eps, denoiser.schedule, times, guidance)[-1]
+    return x_hat.clamp(-1, 1).cpu().clone()
 
 
-def _adapted(given: Given, x_hats: Sequence[Tensor], what: str) -> tuple[Extractor, list[float]]:
-    """The extractor, tuned until images and their reconstructions look alike to it (DDAD Eq. 8)."""
-    extractor, stack = given.extractor.copied(), torch.cat(list(x_hats))
+def differences(x: Tensor, x_hat: Tensor, extractor: Extractor) -> tuple[Tensor, Tensor]:
+    """D_p, the L1 distance of pixels, and D_f, the cosine distance of features (DDAD Eqs. 9, 10), (MAP, MAP) each."""
+    with torch.inference_mode():
+        apart = F.interpolate((x - x_hat).abs(), (MAP, MAP), mode="bilinear", antialias=True)[0, 0]
+        return apart, cosine_map(_levels(extractor, x), _levels(extractor, x_hat), MAP)[0].cpu()
+
+
+def _levels(extractor: Extractor, x: Tensor) -> list[Tensor]:
+    """Its maps at an eighth and a sixteenth of its side, which the authors' code compares."""
+    return extractor.maps(x, finer=True)[FINER]
+
+
+def _adapted(given: Given, xs: Tensor, x_hats: Tensor, what: str) -> tuple[Extractor, list[float]]:
+    """The extractor, tuned until images and their reconstructions look alike to it (DDAD Eq. 8; the authors' code holds
+    it near the extractor as it was, besides).
+    """
+    extractor = given.extractor.copied()
 
     def loss(some: Tensor, _: torch.Generator) -> Tensor:
-        return adaptation_loss(extractor.maps(given.stack[some]), extractor.maps(stack[some]))
+        return adaptation_loss(_levels(extractor, xs[some]), _levels(extractor, x_hats[some]))
 
     few = replace(given, steps=max(1, given.steps // 10), batch=max(1, given.batch // 2))
     return extractor, minimise(extractor.net, loss, few, LR, what)
 
 
-def _system(given: Given, steps: Callable[[np.ndarray], int], guidance: float, omega: float, what: str) -> Fitted:
+def _system(
+    given: Given, steps: Callable[[np.ndarray], int], own: Sequence[int], guidance: float, omega: float, what: str
+) -> Fitted:
     """Both maps as multiples of their highest value on normal images, added (DDAD Eq. 11 with v = 1; there the highest
-    of the test batch)."""
+    of the test batch).
+
+    own : steps of the given images.
+    """
     denoiser = denoiser_of(given)
-    x_hats = led_back(given.images, [steps(image) for image in given.images], denoiser, guidance, omega, given.seed)
-    extractor, losses = _adapted(given, x_hats, what)
-    normal = [differences(image, y, extractor) for image, y in zip(given.images, x_hats, strict=True)]
+
+    def pair(image: np.ndarray, t: int) -> tuple[Tensor, Tensor]:
+        x = seen(image, denoiser)
+        return x, led_back(x, t, image, denoiser, guidance, omega, given.seed)
+
+    pairs = [pair(image, t) for image, t in zip(given.images, own, strict=True)]
+    xs, x_hats = (torch.cat(part) for part in zip(*pairs, strict=True))
+    extractor, losses = _adapted(given, xs, x_hats, what)
+    normal = [differences(x, y, extractor) for x, y in pairs]
     top = [max(float(torch.stack(part).max()), 1e-12) for part in zip(*normal, strict=True)]
 
     def judge(image: np.ndarray) -> Found:
-        (x_hat,) = led_back([image], [steps(image)], denoiser, guidance, omega, given.seed)
-        pixels, features = differences(image, x_hat, extractor)
+        x, x_hat = pair(image, steps(image))
+        pixels, features = differences(x, x_hat, extractor)
         return Found((pixels / top[0] + features / top[1]).numpy(), x_hat=plane(x_hat))
 
     return Fitted(judge, losses)
@@ -96,8 +115,8 @@ def fit_ddpm(given: Given) -> Fitted:
     denoiser = denoiser_of(given)
 
     def judge(image: np.ndarray) -> Found:
-        (x_hat,) = led_back([image], [START], denoiser, 0.0, 1.0, given.seed)
-        x = F.interpolate(torch.from_numpy(image)[None, None], x_hat.shape[-2:], mode="bilinear", antialias=True)
+        x = seen(image, denoiser)
+        x_hat = led_back(x, START, image, denoiser, 0.0, 1.0, given.seed)
         return Found(plane((x - x_hat) ** 2), x_hat=plane(x_hat))
 
     return Fitted(judge)
@@ -105,7 +124,7 @@ def fit_ddpm(given: Given) -> Fitted:
 
 def fit_ddad(given: Given) -> Fitted:
     """DDAD: noise is added up to T', and the way back is drawn to the image."""
-    return _system(given, lambda _: T_MAX, GUIDANCE, 1.0, "DDAD, adaptation")
+    return _system(given, lambda _: T_MAX, [T_MAX] * len(given.images), GUIDANCE, 1.0, "DDAD, adaptation")
 
 
 def fit_d3ad(given: Given) -> Fitted:
@@ -116,5 +135,6 @@ def fit_d3ad(given: Given) -> Fitted:
             found = given.extractor.maps(torch.from_numpy(image)[None, None])[0]
             return F.adaptive_avg_pool2d(found, given.extractor.grid // 2)[0].flatten().cpu().numpy()
 
-    how, _ = condition([feature(image) for image in given.images], NEIGHBOURS, BINS, SMALLEST)
-    return _system(given, lambda image: how.steps(how.distance(feature(image)), T_MAX), 0.0, 0.0, "D3AD on pixels")
+    how, distances = condition([feature(image) for image in given.images], NEIGHBOURS, BINS, SMALLEST)
+    own = [how.steps(distance, T_MAX) for distance in distances]  # no image is its own neighbour
+    return _system(given, lambda image: how.steps(how.distance(feature(image)), T_MAX), own, 0.0, 0.0, "D3AD on pixels")

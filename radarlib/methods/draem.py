@@ -22,7 +22,6 @@ from radarlib.methods.reconstruct import one_step
 LR = 0.002
 MEAN = 21 / 256  # side of DRAEM's mean filter over the map, of the image's side (§3.4)
 HIGHEST = 50 / 256**2  # share of the map's pixels whose mean is DiffusionAD's score, in the authors' code
-STEP = {"t_small": 100, "t_big": 250, "guidance": 1.0}  # DiffusionAD §4.1: 400 is the most of t_big
 
 
 def fit(given: Given) -> Fitted:
@@ -51,9 +50,9 @@ def fit(given: Given) -> Fitted:
     return Fitted(judge, losses)
 
 
-def _restorer(denoiser: Denoiser) -> Callable[[Tensor, torch.Generator], Tensor]:
+def _restorer(denoiser: Denoiser, options: dict) -> Callable[[Tensor, torch.Generator], Tensor]:
     """DiffusionAD's reconstruction of whole images of any side, at the network's own."""
-    predict = one_step(denoiser, STEP)
+    predict = one_step(denoiser, options)
 
     @torch.no_grad()
     def restore(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -69,12 +68,13 @@ def fit_diffusionad(given: Given) -> Fitted:
     5 · focal loss (γ = 4) and smooth L1, as the authors' code has it.
 
     The denoising sub-network is the study's own of whole normal images; theirs learns beside the other one, with a loss
-    on normal images alone.
+    on normal images alone, and the steps are drawn anew for each image of a batch.
     """
     if given.denoiser is None:
         raise UserError("DiffusionAD needs a denoiser of whole images")
     torch.manual_seed(given.seed)
-    net, restore = Hourglass(2, 1, skip=True).to(given.device), _restorer(given.denoiser)
+    net = Hourglass(2, 1, skip=True).to(given.device)
+    restore = _restorer(given.denoiser, given.settings["diffusionad"])
 
     def loss(some: Tensor, generator: torch.Generator) -> Tensor:
         _, defective, mask = (part.to(given.device) for part in artificial.batch(given.images, some, generator))

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from radarlib.methods import artificial
 from radarlib.methods.blocks import Hourglass, conv, focal
-from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane, single
+from radarlib.methods.fitting import TOGETHER, Fitted, Found, Given, minimise, plane, single
 
 LR = 0.002
 CODES, CODE, WIDTH = 256, 16, 32  # of the codebook; numbers of a code; channels
@@ -29,13 +29,28 @@ def _decoder() -> nn.Sequential:
 
 
 class Quantised(nn.Module):
-    """A VQ-VAE (van den Oord et al. 2017) at a quarter of the side."""
+    """A VQ-VAE (van den Oord et al. 2017) at a quarter of the side. used : (CODES,) bool, of the codebook."""
+
+    used: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.Sequential(conv(1, 16), conv(16, WIDTH, 2), conv(WIDTH, WIDTH, 2), nn.Conv2d(WIDTH, CODE, 1))
         self.book = nn.Parameter(torch.randn(CODES, CODE))
         self.decoder = _decoder()
+        self.register_buffer("used", torch.ones(CODES, dtype=torch.bool))
+
+    @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Codes where the encoder's outputs lie: others would never be nearest, and so never learn."""
+        z = self.encoder(x).permute(0, 2, 3, 1).flatten(0, 2)
+        self.book.copy_(z[torch.randint(len(z), (CODES,), device=z.device)])
+
+    @torch.no_grad()
+    def settle(self, x: Tensor) -> None:
+        """Which codes these images use: no other is drawn as a wrong one."""
+        nearest = self.distances(self.encoder(x)).argmin(-1)
+        self.used.copy_(torch.bincount(nearest.flatten(), minlength=CODES) > 0)
 
     def distances(self, z: Tensor) -> Tensor:
         """Squared, of each location to each code: (N, h, w, CODES)."""
@@ -52,10 +67,11 @@ class Quantised(nn.Module):
 
     def disturbed(self, z: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
         """Codes with wrong ones inside the mask (N, 1, h, w), of those neither too near nor too far (Eq. 2)."""
-        ranked = self.distances(z).argsort(-1)
-        low, high = round(NEAREST * CODES), 1 - torch.rand(len(z), 1, 1, generator=generator) * (1 - STRENGTH[0])
-        spread = torch.rand(ranked.shape[:-1], generator=generator) * (high * CODES - low).clamp(min=1)
-        wrong = ranked.gather(-1, (low + spread).long().clamp(max=CODES - 1)[..., None].to(z.device))[..., 0]
+        ranked = self.distances(z).masked_fill(~self.used, torch.inf).argsort(-1)
+        count = int(self.used.sum())
+        low, high = round(NEAREST * count), 1 - torch.rand(len(z), 1, 1, generator=generator) * (1 - STRENGTH[0])
+        spread = torch.rand(ranked.shape[:-1], generator=generator) * (high * count - low).clamp(min=1)
+        wrong = ranked.gather(-1, (low + spread).long().clamp(max=count - 1)[..., None].to(z.device))[..., 0]
         return torch.where(mask > 0, self.book[wrong].permute(0, 3, 1, 2), self.quantise(z))
 
 
@@ -64,14 +80,17 @@ def fit(given: Given) -> Fitted:
     torch.manual_seed(given.seed)
     vq = Quantised().to(given.device)
 
-    def general(some: Tensor, generator: torch.Generator) -> Tensor:
+    def beside_textures(some: Tensor, generator: torch.Generator) -> Tensor:
         rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         other = [artificial.texture(given.images[i], rng) for i in some.tolist()]
         x = torch.cat([given.stack[some], torch.from_numpy(np.stack(other).astype(np.float32))[:, None]])
-        return vq.loss(x.to(given.device))
+        return x.to(given.device)
 
-    losses = minimise(vq, general, given, LR, "DSR, codes")
+    generator, few = torch.Generator().manual_seed(given.seed), torch.arange(min(len(given.images), TOGETHER))
+    vq.start(beside_textures(few, generator))
+    losses = minimise(vq, lambda some, drawn: vq.loss(beside_textures(some, drawn)), given, LR, "DSR, codes")
     vq.requires_grad_(False)
+    vq.settle(beside_textures(few, generator))
     net = nn.ModuleDict({
         "restrict": nn.Sequential(conv(CODE, 2 * WIDTH), conv(2 * WIDTH, 2 * WIDTH), nn.Conv2d(2 * WIDTH, CODE, 1)),
         "decoder": _decoder(), "find": Hourglass(2, 1, skip=True),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -114,7 +115,8 @@ def positions(side: int, channels: int = POSITION) -> Tensor:
 
 def fit_conditional(given: Given) -> Fitted:
     """CFLOW: a flow a level of single locations, told where they lie; the map is the sum over levels of how much less
-    likely than the likeliest a location is (§4.3).
+    likely a location is than the likeliest of normal images (§4.3; the authors' code takes the likeliest of the test
+    images).
     """
     torch.manual_seed(given.seed)
     flats = [level.flatten(2).transpose(1, 2) for level in given.levels]  # (images, locations, C)
@@ -133,11 +135,19 @@ def fit_conditional(given: Given) -> Fitted:
     losses = minimise(nn.ModuleList(net), loss, given, LR_C, "CFLOW")
 
     @torch.inference_mode()
+    def unlikely(levels: Sequence[Tensor]) -> list[Tensor]:
+        """Of one image, at the locations of each level."""
+        parts = zip(net, levels, codes, strict=True)
+        return [flow.unlikely(x[0].flatten(1).T, code.to(given.device)) for flow, x, code in parts]
+
+    own = [unlikely([level[i : i + 1].to(given.device) for level in given.levels]) for i in range(len(given.images))]
+    least = [torch.stack(level).min() for level in zip(*own, strict=True)]
+
     def judge(image: np.ndarray) -> Found:
         maps = []
-        for flow, x, code in zip(net, embed(given.extractor, single(image)), codes, strict=True):
-            found = flow.unlikely(x[0].flatten(1).T, code.to(given.device))
-            maps.append(1 - torch.exp(-found + found.min()).view(1, x.shape[-1], x.shape[-1]))
+        for found, low in zip(unlikely(embed(given.extractor, single(image))), least, strict=True):
+            side = math.isqrt(len(found))
+            maps.append(1 - torch.exp(low - found).clamp(max=1).view(1, side, side))
         return Found(added(maps))
 
     return Fitted(judge, losses)

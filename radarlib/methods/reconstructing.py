@@ -18,7 +18,7 @@ LR = 0.002
 LATENT = 4  # channels of the bottleneck, at an eighth of the side; Bergmann et al.: 100 to 500 numbers
 CELLS, PARTS = (2, 4, 8, 16), 3  # RIAD: sides of the squares in px, and sets that they are dealt to (§3.1)
 WEIGHT = 0.01  # of SSIM and of gradients beside L2 (RIAD §4.1)
-SCALES, CONSTANT = 4, 0.0026  # of the gradients' similarity (§3.2)
+SCALES, CONSTANT = 4, 0.0026 * 2**2  # of the gradients' similarity (§3.2); intensities span 2 here, theirs 1
 
 
 def _autoencoder(given: Given, error: Callable[[Tensor, Tensor], Tensor], what: str) -> Fitted:

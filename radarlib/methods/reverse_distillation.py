@@ -16,10 +16,13 @@ from radarlib.methods.fitting import TOGETHER, Fitted, Found, Given, added, embe
 from radarlib.noise import simplex
 
 LR = 0.005  # RD4AD §4.1
-WEIGHTS = (1.0, 0.01, 0.1)  # of the losses on transport, reconstruction and contrast, in the authors' code
+WEIGHTS = (
+    0.01,
+    0.1,
+)  # of the losses on reconstruction and contrast, that of the transport being 1, in the authors' code
+MARGIN = 0.5  # of the contrast
 PROJECTION = 0.2  # of these beside the distillation
 STRENGTH, SIMPLEX = 0.2, (6, 0.8, 64.0)  # of the simplex noise: in intensities; octaves, persistence, frequency
-BLUR, ROUNDS = 0.05, 20  # of the entropic transport, and its iterations
 
 
 def _conv(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
@@ -101,34 +104,16 @@ class Projection(nn.Module):
         return self.net(x)
 
 
-def transport(x: Tensor, y: Tensor) -> Tensor:
-    """The entropic optimal transport between two clouds of vectors (n, D) of equal weights, costs ½ ‖x − y‖²
-    (Sinkhorn's iterations), less what each has to itself.
+def projection_loss(disturbed: Tensor, from_disturbed: Tensor, from_normal: Tensor) -> Tensor:
+    """RD++ Eqs. 3 to 5 of one level: disturbed features are led to normal ones (reconstruction), and stay apart from
+    them before they are (contrast, as in the authors' code).
+
+    Their optimal transport (Eq. 2) compares a batch with its own permutation. That is 0, with its gradient, and so left
+    out.
     """
-
-    def cost(a: Tensor, b: Tensor) -> Tensor:
-        c, eps = 0.5 * torch.cdist(a, b) ** 2, BLUR**2
-        f, g = torch.zeros(len(a), device=a.device), torch.zeros(len(b), device=b.device)
-        for _ in range(ROUNDS):
-            f = -eps * (torch.logsumexp((g - c.detach()) / eps, 1) - np.log(len(b)))
-            g = -eps * (torch.logsumexp((f[:, None] - c.detach()) / eps, 0) - np.log(len(a)))
-        plan = torch.exp((f[:, None] + g - c.detach()) / eps) / (len(a) * len(b))
-        return (plan * c).sum()
-
-    return cost(x, y) - 0.5 * cost(x, x) - 0.5 * cost(y, y)
-
-
-def projection_loss(disturbed: Tensor, from_disturbed: Tensor, from_normal: Tensor, order: Tensor) -> Tensor:
-    """RD++ Eqs. 2 to 5 of one level: projected normal images are alike (transport), and disturbed features are led to
-    them (reconstruction). The third term is called a contrast, but in the authors' released code its target is 1, which
-    draws features and projection together; so it does here.
-    """
-    flat = from_normal.flatten(1)
-    shares = flat.softmax(1)
-    drawn = (1 - F.cosine_similarity(disturbed.flatten(1), flat)).mean()
-    led = (1 - F.cosine_similarity(from_disturbed, from_normal)).mean()
-    parts = torch.stack([transport(shares, shares[order]), led, drawn])
-    return (parts * parts.new_tensor(WEIGHTS)).sum() / sum(WEIGHTS)
+    apart = F.cosine_similarity(disturbed.flatten(1), from_normal.flatten(1))
+    led = 1 - F.cosine_similarity(from_disturbed, from_normal)
+    return (WEIGHTS[0] * led.mean() + WEIGHTS[1] * (apart - MARGIN).clamp(min=0).mean()) / (1 + sum(WEIGHTS))
 
 
 def fit_plus(given: Given) -> Fitted:
@@ -144,11 +129,10 @@ def fit_plus(given: Given) -> Fitted:
     def projected(levels: Sequence[Tensor]) -> list[Tensor]:
         return [layer(x) for layer, x in zip(layers, levels, strict=True)]
 
-    def loss(some: Tensor, drawn: torch.Generator) -> Tensor:
+    def loss(some: Tensor, _: torch.Generator) -> Tensor:
         levels, other = given.drawn(some), [level[some].to(given.device) for level in disturbed]
         normal, led = projected(levels), projected(other)
-        order = torch.randperm(len(some), generator=drawn)
-        every = [projection_loss(*three, order) for three in zip(other, led, normal, strict=True)]
+        every = [projection_loss(*three) for three in zip(other, led, normal, strict=True)]
         return distillation(levels, student(normal)) + PROJECTION * torch.stack(every).sum()
 
     losses = minimise(net, loss, given, LR, "RD++")

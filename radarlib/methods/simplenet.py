@@ -52,6 +52,7 @@ def fit(given: Given) -> Fitted:
     def judge(image: np.ndarray) -> Found:
         features = together(embed(given.extractor, single(image))[1:], side)[0].flatten(1).T
         x = torch.from_numpy(whiten(features.cpu().numpy())).to(given.device)
-        return Found(-net.discriminator(net.adaptor(x)).view(side, side).cpu().numpy())
+        found = -net.discriminator(net.adaptor(x)).view(side, side).cpu().numpy()
+        return Found(found, float(found.max()))
 
     return Fitted(judge, losses)

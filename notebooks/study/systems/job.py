@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from radarlib import conformal
+from radarlib.config import merge
 from radarlib.datasets import ImageSet, drawn, resized
 from radarlib.denoiser import Denoiser
 from radarlib.extractor import Extractor
@@ -24,10 +25,11 @@ from radarlib.sources import OWN, source_files
 from radarlib.train import train
 from study.kept import picture
 from study.methods import model_settings
-from study.systems.plan import RECONSTRUCTING, SHARED, SYSTEMS
+from study.systems.plan import RECONSTRUCTING, SHARED, SHARING, SYSTEMS
 
 TIMED = 5  # images that the seconds of one are the median of
 FOUND = "found.npz"
+TOP = 1000  # a system's highest value in the maps that are kept, whose type ends at 65,504
 CURVE = 20  # points of a training's curve
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -41,10 +43,10 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     images, trained on the same part.
 
     Leaves in `out`: `scores.csv` (system, kind: held or test, position, score), `maps.npz` (by system (n, MAP, MAP)
-    float16, test images in the order of the index), `pictures.npz` (their x̂_0 by those of RECONSTRUCTING, uint8),
-    `losses.csv` (system, step, loss: means over a share of the training), `timing.json` (by system seconds of the fit
-    and of an image, and the highest memory in MB, null where the machine does not tell). `work/` holds what is
-    finished, by system.
+    float16 in units of its own, test images in the order of the index), `pictures.npz` (their x̂_0 by those of
+    RECONSTRUCTING, uint8), `losses.csv` (system, step, loss: means over a share of the training), `timing.json` (by
+    system seconds of the fit and of an image, and the highest memory in MB, null where the machine does not tell).
+    `work/` holds what is finished, by system.
     """
     options = settings["systems"]
     data = resized(data.blind(), options["image_size"])
@@ -58,7 +60,10 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     )  # fmt: skip
     whole = model_settings(settings, "whole")
     squares = [resize(image, whole["training"]["patch"]) for image in given.images]
+    whole = merge(whole, {"training": {"steps": options["steps"], "batch": options["batch"]}})
     given.denoiser = train(squares, whole, seed, out / "denoiser", settings["compute"]["device"], f"{label}: diffusion")
+    shared = read_json(out / "denoiser" / "timing.json")["seconds"]
+    assert given.levels  # once for all: features of normal images count for no system's fit
     judged = {"held": [images[i] for i in held], "test": [data.images[i] for i in data.where("test")]}
     positions = {"held": [data.where("train")[i] for i in held], "test": data.where("test")}
     shown = [content_hash(image) for part in (given.images, *judged.values()) for image in part]
@@ -75,7 +80,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         for kind, values in found["scores"].items():
             scores += [(name, kind, i, value) for i, value in zip(positions[kind], values, strict=True)]
         losses += [(name, step, loss) for step, loss in found["losses"]]
-        timing[name] = found["timing"]
+        timing[name] = {**found["timing"], "fit": found["timing"]["fit"] + shared * (name in SHARING)}
     losses += [
         (SHARED, step, loss) for step, loss in _curve(pd.read_csv(out / "denoiser" / "loss.csv")["loss"].to_list())
     ]
@@ -126,7 +131,8 @@ def _measured(
         "identity": identity, "scores": scores, "losses": _curve(system.losses),
         "timing": {"fit": seconds, "image": per_image, "peak_mb": _peak()},
     }  # fmt: skip
-    arrays = {"maps": np.stack([one.map for one in found]).astype(np.float16)}  # of the last part: test
+    every = np.stack([one.map for one in found])  # of the last part: test
+    arrays = {"maps": (every * (TOP / max(float(np.abs(every).max()), 1e-30))).astype(np.float16)}
     if name in RECONSTRUCTING:
         arrays["pictures"] = np.stack([picture(np.clip(one.x_hat, -1, 1)) for one in found if one.x_hat is not None])
     write_npz(folder / FOUND, **arrays)

@@ -18,55 +18,51 @@ from radarlib.methods.d3ad_system import System
 from radarlib.methods.fitting import Fitted, Found, Given, embed, plane, single, together
 from radarlib.oneclass import Distance
 
-
-def _flat(given: Given) -> Callable[[np.ndarray], np.ndarray]:
-    """Features of an image on one grid: (locations, C)."""
-    side = given.extractor.side // 8
-
-    def features(image: np.ndarray) -> np.ndarray:
-        return together(embed(given.extractor, single(image))[1:], side)[0].flatten(1).T.cpu().numpy()
-
-    return features
+SHARE = 5  # SPADE compares with a fifth of the normal images, as 50 of MVTec AD's are, or with fewer
+TWO, THREE = slice(1, None), slice(None)  # levels: at an eighth and a sixteenth of the side, or at a quarter as well
 
 
-def _memory(given: Given) -> list[np.ndarray]:
-    """The same of all normal images."""
-    every = together(given.levels[1:], given.extractor.side // 8)
+def _memory(given: Given, levels: slice) -> list[np.ndarray]:
+    """Features of all normal images on one grid: (locations, C) each."""
+    every = together(given.levels[levels], given.extractor.side // 8)
     return list(every.flatten(2).transpose(1, 2).numpy())
 
 
-def _on_features(given: Given, score: Callable[[np.ndarray], tuple[np.ndarray, float]], own: bool) -> Fitted:
+def _on_features(
+    given: Given, levels: slice, score: Callable[[np.ndarray], tuple[np.ndarray, float]], own: bool
+) -> Fitted:
     """own : whether the method has a score of an image besides its map."""
-    features, side = _flat(given), given.extractor.side // 8
+    side = given.extractor.side // 8
 
     def judge(image: np.ndarray) -> Found:
-        found, value = score(features(image))
+        features = together(embed(given.extractor, single(image))[levels], side)[0].flatten(1).T.cpu().numpy()
+        found, value = score(features)
         return Found(found.reshape(side, side), value if own else None)
 
     return Fitted(judge)
 
 
 def nearest(given: Given) -> Fitted:
-    bank = patchcore.fit(_memory(given), given.settings["d3ad"]["coreset"], given.seed, greedy=True)
-    return _on_features(given, lambda x: patchcore.score(x, bank), own=True)
+    bank = patchcore.fit(_memory(given, TWO), given.settings["d3ad"]["coreset"], given.seed, greedy=True)
+    return _on_features(given, TWO, lambda x: patchcore.score(x, bank), own=True)
 
 
 def alike(given: Given) -> Fitted:
-    normal = spade.fit(_memory(given))
-    return _on_features(given, lambda x: spade.score(x, normal, given.settings["d3ad"]["spade"]), own=True)
+    normal = spade.fit(_memory(given, THREE))
+    nearest = min(given.settings["d3ad"]["spade"], max(1, len(given.images) // SHARE))
+    return _on_features(given, THREE, lambda x: spade.score(x, normal, nearest), own=True)
 
 
 def gaussian(given: Given) -> Fitted:
-    model = padim.fit(_memory(given), given.seed)
-    return _on_features(given, lambda x: padim.score(x, model), own=False)
+    model = padim.fit(_memory(given, THREE), given.seed)
+    return _on_features(given, THREE, lambda x: padim.score(x, model), own=False)
 
 
 def step(given: Given) -> Fitted:
     """The single step on features, on its own grid and blocks, which held-out normal images chose."""
     extractor, grid = given.extractor, given.extractor.grid
-    model = feature_step.train(
-        [extractor.embed(image) for image in given.images], given.settings["feature_step"], given.seed, given.label
-    )
+    options = {**given.settings["feature_step"], "steps": given.steps}
+    model = feature_step.train([extractor.embed(image) for image in given.images], options, given.seed, given.label)
 
     def judge(image: np.ndarray) -> Found:
         found, value = feature_step.predict(extractor.embed(image), model)
@@ -95,7 +91,10 @@ def step_lite2(given: Given) -> Fitted:
 
 def d3ad(given: Given, factor: int = 4) -> Fitted:
     """D3AD, its latents at a quarter of the side as in its own chapter, with as many steps as the others."""
-    changes = {"factor": factor, "steps": given.steps, "autoencoder_steps": given.steps}
+    changes = {
+        "factor": factor, "steps": given.steps, "autoencoder_steps": given.steps, "batch": given.batch,
+        "autoencoder_batch": given.batch, "finer": True, "sigma": 0,  # all maps are smoothed alike, later
+    }  # fmt: skip
     settings = merge(given.settings, {"d3ad": changes, "features": {"side": given.extractor.side}})
     folder = given.folder / f"d3ad{factor}"
     system = System(given.images, settings, given.seed, folder, given.label)

@@ -82,7 +82,7 @@ PAGES = {
         "It learns a density of features by a normalising flow. Couplings of 3 × 3 and 1 × 1 convolutions see a"
         " location's neighbours. There is a flow a level of the extractor. What the flow maps far from the origin"
         " is anomalous. The map is the mean over levels.",
-        "−log p(f) = ½‖z‖² − log|∂z/∂f|, z = flow(f)",
+        "s = ½‖z‖², z = flow(f); L = ½‖z‖² − log|∂z/∂f|",
     ),
     "cflow": Page(
         "It learns a density of single features by a normalising flow that is told where they lie. Sines and"
@@ -105,10 +105,11 @@ PAGES = {
     ),
     "rdpp": Page(
         "RD4AD with layers before the bottleneck that turn disturbed features into normal ones. Copies of the"
-        " images with simplex noise are the disturbed ones. Optimal transport keeps projected normal images alike,"
-        " a reconstruction leads disturbed ones to them, and a third term, as released, draws them near before that."
-        " All else is RD4AD's. Here a copy is made once, not anew at every step.",
-        "L = L_KD + α (L_SSOT + L_recon + L_con)",
+        " images with simplex noise are the disturbed ones. A reconstruction leads disturbed"
+        " features to normal ones, a contrast keeps them apart before that. The optimal transport between a batch and"
+        " its own permutation, which is 0, is left out. All else is RD4AD's. Here a copy is made once, not anew at"
+        " every step.",
+        "L = L_KD + α (L_recon + L_con)",
     ),
     "cutpaste": Page(
         "It learns to tell normal patches from patches with a piece pasted in: a rectangle, or a thin scar. The"

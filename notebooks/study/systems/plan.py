@@ -75,6 +75,9 @@ SYSTEMS = {
 SHARED = "shared diffusion"
 """The network of whole images that systems share which diffuse pixels."""
 
+SHARING = ("ddpm", "ddad", "d3ad_pixels", "diffusionad")
+"""Those that share it: its training counts for each."""
+
 RECONSTRUCTING = (
     "ae", "ae_ssim", "riad", "ganomaly", "skip", "draem", "dsr", "diffusionad", "ddpm", "ddad", "d3ad",
     "d3ad_eighth", "d3ad_pixels",
@@ -87,7 +90,7 @@ JOB = Job(
     module="study.systems.job",
     folder="systems",
     leaves=("scores.csv", "maps.npz", "pictures.npz", "losses.csv", "timing.json"),
-    reads=(*NETWORK, "whole", "features", "feature_step", "closed_form", "radar", "d3ad"),
+    reads=(*NETWORK, "whole", "features", "feature_step", "closed_form", "radar", "d3ad", "diffusionad"),
     section="systems",
     calls=tuple(dict.fromkeys(system.module for system in SYSTEMS.values())),
     first=3,

@@ -8,6 +8,7 @@ from itertools import product
 import cv2
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from radarlib import conformal
 from radarlib.datasets import GOOD, ImageSet
@@ -167,7 +168,7 @@ def ranks(table: pd.DataFrame, level: float) -> pd.DataFrame:
     part = table[table["metric"] == "auroc"]
     ours = part.pivot_table(index="system", columns="set", values="ours", sort=False)
     draws = np.stack([np.stack(own["draws"].to_list()) for _, own in part.groupby("set", sort=False)])
-    each = pd.DataFrame(np.argsort(np.argsort(-draws, axis=1), axis=1).mean(0) + 1, ours.index)
+    each = pd.DataFrame(rankdata(-draws, axis=1).mean(0), ours.index)
     mean = ours.rank(ascending=False).mean(axis=1)
     bounds = [interval(row.to_numpy(), level) for _, row in each.iterrows()]
     found = pd.DataFrame(

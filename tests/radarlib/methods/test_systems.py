@@ -63,10 +63,18 @@ def test_a_student_that_answers_as_its_teacher_is_no_distance_away(given):
     assert not torch.allclose(embed(other, given.stack[:1])[0], levels[0][:1])
 
 
-def test_transport_is_nothing_to_itself_and_half_the_square_of_a_shift():
-    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
-    assert abs(reverse_distillation.transport(x, x[[3, 1, 4, 0, 2]]).item()) < 1e-3
-    assert reverse_distillation.transport(x, x + 0.5).item() == pytest.approx(0.5 * 4 * 0.25, rel=0.02)
+def test_projected_features_are_led_to_normal_ones_and_kept_apart_from_disturbed_ones():
+    a, b = torch.randn(2, 4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    apart = reverse_distillation.projection_loss(a, b, b)  # led, and of another direction
+    assert apart.item() == pytest.approx(0, abs=1e-6)
+    assert reverse_distillation.projection_loss(b, b, b).item() == pytest.approx(0.1 * 0.5 / 1.11, rel=1e-4)
+    assert reverse_distillation.projection_loss(a, -b, b).item() == pytest.approx(0.01 * 2 / 1.11, rel=1e-4)
+
+
+def test_a_short_training_of_batch_norms_ends_with_statistics_of_its_own(given):
+    net = student.untrained(given.extractor, 0).net
+    norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert norms and all((1 - norm.momentum) ** 60 < 0.002 for norm in norms if norm.momentum is not None)
 
 
 @pytest.mark.parametrize("condition", [0, 3])
