@@ -129,6 +129,7 @@ def test_a_comparison_that_is_followed_is_moved_by_its_own_change():
     found = followed(now, half, tracked=True)
     assert [part.moved for part in found.parts] == pytest.approx([0.01, 0.3])
     assert [part.verdict for part in found.parts] == [HOLDS, MOVING]
+    assert [part.moved for part in followed(found, half).parts] == pytest.approx([0.01, 0.01])
 
 
 def test_the_run_of_half_the_training_counts_where_its_terms_are_the_same(tmp_path):
