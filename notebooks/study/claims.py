@@ -76,6 +76,11 @@ class Part:
         return FAILS if high < self.margin or high < 0 else UNDECIDED
 
     @property
+    def waits(self) -> bool:
+        """Whether the comparison itself was not followed: nothing of it, or the figures that it compares alone."""
+        return self.moved is None or bool(self.moved and not self.tracked)
+
+    @property
     def side(self) -> bool:
         """On which side the value lies, with or without a difference that counts."""
         return bool(self.slack[0] >= 0)
@@ -96,6 +101,10 @@ class Joined:
     def verdict(self) -> str:
         found = {part.verdict for part in self.parts}
         return next(verdict for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, FULL, HOLDS) if verdict in found)
+
+    @property
+    def waits(self) -> bool:
+        return any(part.waits for part in self.parts)
 
     @property
     def side(self) -> bool:
@@ -161,7 +170,7 @@ def _moved(part: Part | Joined, before: Part | Joined, tracked: bool) -> Part | 
 
 
 def _moved_part(part: Part, before: Part, tracked: bool) -> Part:
-    if not (part.tracked and part.moved if tracked else part.moved is None):
+    if not (part.tracked and part.moved if tracked else part.waits):
         return part
     return replace(part, moved=max(LITTLE, abs(float(part.slack[0] - before.slack[0]))))
 

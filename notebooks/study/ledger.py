@@ -76,8 +76,7 @@ def _asked(claim: Claim, evidence: Evidence) -> tuple[Finding, Finding | None]:
     found = claim.check(evidence)
     if any(part.tracked and part.moved for part in found.parts) and len(evidence.milestones) > 1:
         found = followed(found, claim.check(evidence.earlier[evidence.milestones[-2]]), tracked=True)
-    waits = any(part.moved is None for part in found.parts)
-    half = evidence.halved(claim.exhibit) if waits else None
+    half = evidence.halved(claim.exhibit) if any(part.waits for part in found.parts) else None
     before = claim.check(half) if half else None
     return followed(found, before) if before else found, before
 
