@@ -83,6 +83,13 @@ def _gallery(args: argparse.Namespace) -> int:
     return 0
 
 
+def _pdf(args: argparse.Namespace) -> int:
+    from study.paper import build
+
+    build(args.folder, args.exhibits, args.out)
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="study", description="The commands that the Snakefile's rules run.")
     commands = top.add_subparsers(dest="command", required=True)
@@ -94,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
         ("cost", _cost, "Time every method in one run."),
         ("notebook", _notebook, "Run a notebook with checked parameters."),
         ("gallery", _gallery, "One page with every exhibit."),
+        ("pdf", _pdf, "One PDF with every exhibit, for print."),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
@@ -121,8 +129,9 @@ def parser() -> argparse.ArgumentParser:
     chosen["notebook"].add_argument(
         "-p", dest="parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
     )
-    chosen["gallery"].add_argument("folder", type=Path)
-    chosen["gallery"].add_argument("exhibits", nargs="+")
+    for name in ("gallery", "pdf"):
+        chosen[name].add_argument("folder", type=Path)
+        chosen[name].add_argument("exhibits", nargs="+")
     return top
 
 

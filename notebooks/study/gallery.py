@@ -25,6 +25,13 @@ GROUPS = {
 }  # fmt: skip
 """Headings by the first word of an exhibit's name; others stand under OWN."""
 OWN = "Beyond the papers"
+
+
+def heading(name: str) -> str:
+    """Under which an exhibit stands."""
+    return GROUPS.get(name.split("_")[0], OWN)
+
+
 COLUMNS = ["claim", "where", "kind", "paper", "ours", "verdict", "stability", "real", "real_verdict", "exhibit"]
 FACTS = ("commit", "device", "seeds", "sets", "seconds", "machine", "versions")
 
@@ -81,14 +88,14 @@ def gallery(folder: Path, names: Sequence[str], out: Path) -> None:
     """
     exhibits = [_exhibit(folder, name) for name in names]
     settings: list[str] = []  # each text once
-    groups: dict[str, list] = {heading: [] for heading in dict.fromkeys([*GROUPS.values(), OWN])}
+    groups: dict[str, list] = {text: [] for text in dict.fromkeys([*GROUPS.values(), OWN])}
     for exhibit in exhibits:
-        text = json.dumps(exhibit["settings"], indent=1)
-        if text not in settings:
-            settings.append(text)
-        exhibit["settings"] = settings.index(text)
-        groups[GROUPS.get(exhibit["name"].split("_")[0], OWN)].append(exhibit)
-    groups = {heading: members for heading, members in groups.items() if members}
+        shown = json.dumps(exhibit["settings"], indent=1)
+        if shown not in settings:
+            settings.append(shown)
+        exhibit["settings"] = settings.index(shown)
+        groups[heading(exhibit["name"])].append(exhibit)
+    groups = {text: members for text, members in groups.items() if members}
     filters = {
         "paper": list(groups), "kind": sorted({exhibit["kind"] for exhibit in exhibits}),
         "set": sorted({name for exhibit in exhibits for name in exhibit["sets"]}),

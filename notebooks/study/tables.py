@@ -115,12 +115,21 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     if long:
         body = f"{{{SMALL}{body}}}\n"
     body = body.replace("{table}", "{table*}").replace("\\begin{tabular}", SMALL + "\\begin{tabular}")
-    for character, command in SYMBOLS.items():
-        body = body.replace(character, command)
-    return body
+    return _commands(body)
+
+
+def as_latex(text: str) -> str:
+    """Running text for LaTeX."""
+    return _commands(_escape(text))
 
 
 def _escape(text: str) -> str:
     for character in "%_&#":
         text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _commands(text: str) -> str:
+    for character, command in SYMBOLS.items():
+        text = text.replace(character, command)
     return text

@@ -1,4 +1,4 @@
-# Notebooks, the exhibits that they leave, and the page that shows them all.
+# Notebooks, the exhibits that they leave, and the page and the PDF that show them all.
 
 
 # One rule per notebook, since each leaves exhibits of its own.
@@ -58,3 +58,23 @@ rule gallery:
         names=" ".join(name for entry in NOTEBOOKS.values() for name in entry.leaves),
     shell:
         "python -m study gallery figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"
+
+
+rule pdf:
+    message: "all exhibits for print ({wildcards.profile})"
+    input:
+        lambda wildcards: exhibit_files(wildcards.profile, NOTEBOOKS, ("pdf", "column.pdf", "tex", "provenance.json")),
+        code=code("study.paper"),
+    output:
+        "results/{profile}/exhibits.pdf",
+    log:
+        "results/{profile}/logs/pdf.log",
+    params:
+        names=" ".join(name for entry in NOTEBOOKS.values() for name in entry.leaves),
+    shell:
+        "python -m study pdf figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"
+
+
+rule paper_pdf:
+    input:
+        f"results/{PROFILE}/exhibits.pdf",

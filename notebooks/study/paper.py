@@ -1,0 +1,84 @@
+"""All exhibits of a profile as one PDF in the two columns of an IEEE journal; needs a LaTeX with IEEEtran."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from radarlib.errors import UserError
+from radarlib.files import read_json
+from study.gallery import heading
+from study.tables import as_latex
+
+LATEX = "pdflatex"
+TIMES = 3  # runs, until references and the widths of long tables are settled
+HEAD = r"""\documentclass[journal]{IEEEtran}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{amsmath,booktabs,graphicx,longtable,textcomp}
+\usepackage[hidelinks]{hyperref}
+\setcounter{totalnumber}{8}\setcounter{dbltopnumber}{4}
+\renewcommand{\topfraction}{0.95}\renewcommand{\dbltopfraction}{0.95}\renewcommand{\textfraction}{0}
+\begin{document}
+\title{%s}
+\maketitle
+"""
+
+
+def _figure(folder: Path, name: str, caption: str) -> str:
+    """A figure over one column where it was drawn for one, else over both."""
+    column = folder / f"{name}.column.pdf"
+    star, file, width = ("", column, "columnwidth") if column.is_file() else ("*", folder / f"{name}.pdf", "textwidth")
+    size = f"width=\\{width},height=0.85\\textheight,keepaspectratio"
+    return (
+        f"\\begin{{figure{star}}}[!t]\\centering\\includegraphics[{size}]{{{file.absolute()}}}"
+        f"\\caption{{{as_latex(caption)}}}\\label{{fig:{name}}}\\end{{figure{star}}}\n"
+    )
+
+
+def source(folder: Path, names: Sequence[str]) -> str:
+    """The LaTeX of the page: figures and short tables by heading, long tables at the end over the page's whole width.
+
+    Raises UserError for a missing exhibit.
+    """
+    parts, long = list[str](), list[str]()
+    for text in dict.fromkeys(map(heading, names)):
+        members = [name for name in names if heading(name) == text]
+        parts.append(f"\\section{{{text}}}\n\\begin{{itemize}}\n")
+        shown = list[str]()
+        for name in members:
+            record, table = folder / f"{name}.provenance.json", folder / f"{name}.tex"
+            if not record.is_file():
+                raise UserError(f"{record}: missing; run the workflow, the PDF shows its exhibits")
+            caption = read_json(record)["caption"]
+            kind = "Table" if table.is_file() else "Fig."
+            label = f"{'tab' if table.is_file() else 'fig'}:{name}"
+            parts.append(f"\\item {kind}~\\ref{{{label}}}: {as_latex(_start(caption))}\n")
+            body = table.read_text() if table.is_file() else _figure(folder, name, caption)
+            (long if "longtable" in body else shown).append(body)
+        parts += ["\\end{itemize}\n", *shown, "\\clearpage\n"]
+    end = ["\\onecolumn\n", *long] if long else []
+    title = as_latex(f"Exhibits of the profile {folder.name}")
+    return HEAD % title + "\n".join([*parts, *end]) + "\n\\end{document}\n"
+
+
+def _start(caption: str) -> str:
+    """What a caption says before its details."""
+    return caption.partition("; ")[0].partition(": ")[0].rstrip(".") + "."
+
+
+def build(folder: Path, names: Sequence[str], out: Path) -> None:
+    """Write `out`, a PDF, with the exhibits `names` of `folder`; what LaTeX says stays beside it as `<out>.log`."""
+    if not shutil.which(LATEX):
+        raise UserError(f"{LATEX} is missing; on Debian: apt install texlive-latex-recommended texlive-publishers")
+    work = out.with_suffix(".tex")
+    work.parent.mkdir(parents=True, exist_ok=True)
+    work.write_text(source(folder, names))
+    command = [LATEX, "-interaction=nonstopmode", "-halt-on-error", work.name]
+    for _ in range(TIMES):
+        done = subprocess.run(command, cwd=work.parent, capture_output=True, text=True, errors="replace")
+        if done.returncode:
+            wrong = next((line for line in done.stdout.splitlines() if line.startswith("!")), "see its log")
+            raise UserError(f"{work}: LaTeX stops: {wrong}; {work.with_suffix('.log')} says where")

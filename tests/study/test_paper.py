@@ -1,0 +1,86 @@
+"""The exhibits for print: what stands where, and a journal's rules for figures."""
+
+import shutil
+
+import matplotlib.pyplot as plt
+import pytest
+from pypdf import PdfReader
+
+from radarlib.errors import UserError
+from radarlib.files import write_json
+from study import drawing
+from study.paper import LATEX, build, source
+
+MOST_DPI = 600
+
+
+@pytest.fixture
+def folder(tmp_path):
+    drawing.use_style()
+    where = tmp_path / "figures/tiny"
+    where.mkdir(parents=True)
+    fig, ax = plt.subplots(figsize=(drawing.COLUMN, 1))
+    ax.set(xlabel="steps, 50 %", title="ᾱ_t")
+    for name in ("radar_cost.pdf", "radar_cost.column.pdf", "d3ad_fig5_bins.pdf"):
+        fig.savefig(where / name)
+    plt.close(fig)
+    (where / "radar_table1.tex").write_text(
+        "\\begin{table*}[t]\\caption{Images}\\label{tab:radar_table1}\\begin{tabular}{l}prints\\end{tabular}\\end{table*}"
+    )
+    (where / "claims.tex").write_text("\\begin{longtable}{l}\\label{tab:claims}one\\end{longtable}")
+    for name in ("claims", "radar_cost", "radar_table1", "d3ad_fig5_bins"):
+        write_json(where / f"{name}.provenance.json", {"caption": f"Of {name}: 5 % & more; details."})
+    return where
+
+
+NAMES = ["claims", "radar_cost", "radar_table1", "d3ad_fig5_bins"]
+
+
+def test_exhibits_stand_under_their_paper_in_the_width_that_they_were_drawn_for(folder):
+    text = source(folder, NAMES)
+    assert [part.split("}")[0] for part in text.split("\\section{")[1:]] == ["Ledger", "RADAR", "D3AD"]
+    assert "radar_cost.column.pdf" in text and "begin{figure}[!t]" in text  # one column
+    assert "d3ad_fig5_bins.pdf" in text and "begin{figure*}[!t]" in text  # both
+    assert "5 \\% \\& more" in text and text.index("longtable}{l}") > text.index("\\onecolumn")
+    assert "Table~\\ref{tab:claims}: Of claims." in text
+
+
+def test_a_missing_exhibit_is_named(folder):
+    with pytest.raises(UserError, match=r"systems\.provenance\.json: missing; run the workflow"):
+        source(folder, ["systems"])
+
+
+@pytest.mark.skipif(shutil.which(LATEX) is None, reason="no LaTeX on this machine")
+def test_latex_takes_it(folder, tmp_path):
+    build(folder, NAMES, tmp_path / "out/exhibits.pdf")
+    text = " ".join(page.extract_text() for page in PdfReader(tmp_path / "out/exhibits.pdf").pages)
+    assert "Of radar cost" in text or "Of radar_cost" in text
+    (folder / "claims.tex").write_text("\\undefined longtable")
+    with pytest.raises(UserError, match="LaTeX stops: ! Undefined control sequence"):
+        build(folder, NAMES, tmp_path / "out/exhibits.pdf")
+
+
+def test_without_latex_it_is_said_what_to_install(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="pdflatex is missing; on Debian: apt install"):
+        build(folder, NAMES, tmp_path / "exhibits.pdf")
+
+
+@pytest.mark.smoke
+def test_figures_keep_a_journals_rules(smoke):
+    """Fonts embedded and none of Type 3, pictures of no more than MOST_DPI, of the width of a column or of two."""
+    for file in sorted((smoke / "figures/smoke").glob("*.pdf")):
+        (page,) = PdfReader(file).pages
+        width = float(page.mediabox.width) / 72
+        assert width <= drawing.WIDTH + 0.1, f"{file.name}: {width:.2f} in wide"
+        for font in page["/Resources"].get("/Font", {}).values():
+            font = font.get_object()
+            assert font["/Subtype"] != "/Type3", file.name
+            inner = font["/DescendantFonts"][0].get_object() if "/DescendantFonts" in font else font
+            assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(inner["/FontDescriptor"].get_object()), file.name
+        for picture in page.images:
+            assert picture.image is not None and picture.image.width / width <= MOST_DPI, file.name
+
+
+def test_lines_are_told_apart_without_colour():
+    assert len(set(drawing.STYLES)) == len(drawing.STYLES) >= 6  # marker and dashes
