@@ -46,7 +46,7 @@ def test_errors_of_networks_stand_beside_the_closed_forms_where_it_has_one(mvtec
     known = table.set_index("network")["closed"].notna()
     assert known["gaussian"].all() and not known[["simplex", "whole"]].any()
     # random weights start at 0: the error is that of no answer at all
-    np.testing.assert_allclose(table.loc[table["network"] != "simplex", "error"], 1, atol=0.1)
+    np.testing.assert_allclose(table.loc[table["network"] != "simplex", "error"], 1, atol=0.15)
 
 
 def test_the_table_of_errors_names_the_best_and_the_worst():

@@ -76,7 +76,7 @@ def test_nbval_would_notice_a_changed_result(played):
         path.write_text(original)
 
 
-@pytest.mark.parametrize("name", [n for n in NOTEBOOKS if not n.startswith("05")])
+@pytest.mark.parametrize("name", [n for n in NOTEBOOKS if not n.startswith(("05", "18"))])  # those leave no exhibits
 def test_numbers_in_the_stored_outputs_are_those_of_a_new_run(smoke, name):
     stored, fresh = code_cells(REPOSITORY / "notebooks" / name), code_cells(smoke / "results/smoke/notebooks" / name)
     assert any(text_of(cell) for cell in stored), "no stored outputs"
