@@ -153,10 +153,6 @@ class ResNet34Features(nn.Module):
         return self.net(((x + 1) / 2 - self.mean) / self.sd)[0 if finer else 1 :]
 
 
-FINER = slice(1, 3)
-"""Of `Extractor.maps` with the finer ones: those at an eighth and a sixteenth of the side."""
-
-
 class Extractor:
     """Local features of images, in float32. `options` is the section `features` of a configuration."""
 
@@ -174,6 +170,10 @@ class Extractor:
         """
         x = F.interpolate(x.to(self.device), (self.side, self.side), mode="bilinear", antialias=True)
         return self.net(x.expand(-1, 3, self.side, self.side), finer)
+
+    def fine_maps(self, x: Tensor) -> list[Tensor]:
+        """`maps` at an eighth and a sixteenth of the side."""
+        return self.maps(x, finer=True)[1:3]
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:

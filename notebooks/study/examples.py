@@ -18,6 +18,16 @@ def first_of_each_defect(data: ImageSet, limit: int = 5) -> list[int]:
     return list(test.groupby("defect", sort=False).head(1).index[:limit])
 
 
+def few(sets: Sequence[str]) -> int:
+    """How many images of each set a figure of examples shows: six in all, or one a set."""
+    return max(1, 6 // len(sets))
+
+
+def places(data: ImageSet) -> dict[int, int]:
+    """Where each test image stands among them, by its position in the set: jobs keep what they find in that order."""
+    return {position: k for k, position in enumerate(data.where("test"))}
+
+
 def regions(defect: np.ndarray | None) -> dict[str, np.ndarray]:
     """Where an image is defective, and where it is not, of those with a mask."""
     return {} if defect is None else {"defect": defect, "normal": ~defect}
@@ -35,10 +45,10 @@ def examples(
     Returns with them, per image and map, its mean on the defect and elsewhere.
     """
     found, rows = [], []
-    most = max(1, 6 // len(names))
+    most = few(names)
     for name in names:
         data = data_of(session, name)
-        place = {i: k for k, i in enumerate(data.where("test"))}
+        place = places(data)
         all_maps = maps_of(name)
         for i in first_of_each_defect(data, most):
             maps = {label: each[place[i]].astype(np.float32) for label, each in all_maps.items()}

@@ -23,6 +23,7 @@ from radarlib.methods import closed_form
 from radarlib.oneclass import OneClass
 from radarlib.radar import Predictor, noise_map, sobel_features
 from study.drawing import HEAT
+from study.examples import places
 from study.methods import METHODS
 from study.session import Session
 
@@ -76,7 +77,7 @@ class Player:
 
     def __init__(self, session: Session):
         self.session, self.seed = session, session.seeds[0]
-        self._noise = lru_cache(4096)(self._asked)
+        self._noise: dict[tuple, np.ndarray] = {}
         self._predictor = lru_cache(16)(self._loaded)
         self._decision = lru_cache(64)(self._fitted)
         self._stored_maps = lru_cache(8)(lambda name, method: session.maps(name, method, self.seed))
@@ -105,34 +106,33 @@ class Player:
         folder = self.session.path(name, f"seed{self.seed}", "models", kind, "model.safetensors").parent
         return Denoiser.load(folder, self.session.settings["compute"]["device"])
 
-    def _asked(self, name: str, kind: str, position: int, t: int, stride: int) -> np.ndarray:
-        batch = self.session.settings["compute"]["inference_batch"]
-        image = self.session.data(name).images[position]
-        return noise_map(image, self._predictor(name, kind), t, stride, self.seed, batch)
+    def _asked(self, question: Question, position: int) -> np.ndarray:
+        """The noise map of an image of the question's set; asked once."""
+        key = self._key(question, position)
+        if key not in self._noise:
+            batch = self.session.settings["compute"]["inference_batch"]
+            image, predictor = self.session.data(question.set).images[position], self._predictor(*key[:2])
+            self._noise[key] = noise_map(image, predictor, question.t, question.stride, self.seed, batch)
+        return self._noise[key]
+
+    @staticmethod
+    def _key(question: Question, position: int) -> tuple:
+        """What a noise map depends on."""
+        return question.set, question.predictor, question.t, question.stride, position
 
     def _features(self, question: Question, position: int) -> tuple[np.ndarray, np.ndarray]:
-        q = question
-        noise = self._noise(q.set, q.predictor, position, q.t, q.stride)
-        options = {**self.session.settings["radar"], "sigma": q.blur, "window": q.window}
-        found, features = sobel_features(noise, options)
+        options = {**self.session.settings["radar"], "sigma": question.blur, "window": question.window}
+        found, features = sobel_features(self._asked(question, position), options)
         return found, np.array(list(features.values()))
 
     def _missing(self, question: Question) -> list[int]:
-        key = (question.set, question.predictor, question.t, question.stride)
-        return [i for i in self.normal(question.set) if (*key, i) not in self._known]
-
-    @cached_property
-    def _known(self) -> set[tuple]:
-        """Normal images that were asked, with what they were asked."""
-        return set()
+        return [i for i in self.normal(question.set) if self._key(question, i) not in self._noise]
 
     def learn(self, question: Question) -> int:
         """Ask one more normal image; how many are left."""
         if question.stored or not (missing := self._missing(question)):
             return 0
-        q = question
-        self._noise(q.set, q.predictor, missing[0], q.t, q.stride)
-        self._known.add((q.set, q.predictor, q.t, q.stride, missing[0]))
+        self._asked(question, missing[0])
         return len(missing) - 1
 
     def answer(self, question: Question) -> Answer:
@@ -157,7 +157,7 @@ class Player:
 
     def _from_disk(self, question: Question) -> Answer:
         name, data = question.set, self.session.data(question.set)
-        place = {i: k for k, i in enumerate(data.where("test"))}[question.position]
+        place = places(data)[question.position]
         table = self.session.features(name, question.predictor, self.seed).set_index("image")
         columns = [column for column in table if column not in ("split", "defect")]
         own = table.loc[data.index["image"][question.position], columns].to_numpy(float)

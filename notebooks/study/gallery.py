@@ -55,12 +55,17 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _exhibit(folder: Path, name: str) -> dict[str, Any]:
-    """What the page shows of an exhibit."""
+def facts_of(folder: Path, name: str) -> dict[str, Any]:
+    """An exhibit's provenance. Raises UserError where there is none."""
     record = folder / f"{name}.provenance.json"
     if not record.is_file():
-        raise UserError(f"{record}: missing; run the workflow, the gallery shows its exhibits")
-    facts = read_json(record)
+        raise UserError(f"{record}: missing; run the workflow, whose exhibits are shown")
+    return read_json(record)
+
+
+def _exhibit(folder: Path, name: str) -> dict[str, Any]:
+    """What the page shows of an exhibit."""
+    facts = facts_of(folder, name)
     table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False) if (folder / f"{name}.csv").is_file() else None
     found = {
         "name": name, "caption": facts["caption"], "sets": facts["sets"], "settings": facts["settings"],

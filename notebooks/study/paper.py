@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radarlib.errors import UserError
-from radarlib.files import read_json
-from study.gallery import heading
+from study.gallery import facts_of, heading
 from study.tables import as_latex
 
 LATEX = "pdflatex"
@@ -45,18 +44,15 @@ def source(folder: Path, names: Sequence[str]) -> str:
     """
     parts, long = list[str](), list[str]()
     for text in dict.fromkeys(map(heading, names)):
-        members = [name for name in names if heading(name) == text]
         parts.append(f"\\section{{{text}}}\n\\begin{{itemize}}\n")
         shown = list[str]()
-        for name in members:
-            record, table = folder / f"{name}.provenance.json", folder / f"{name}.tex"
-            if not record.is_file():
-                raise UserError(f"{record}: missing; run the workflow, the PDF shows its exhibits")
-            caption = read_json(record)["caption"]
-            kind = "Table" if table.is_file() else "Fig."
-            label = f"{'tab' if table.is_file() else 'fig'}:{name}"
-            parts.append(f"\\item {kind}~\\ref{{{label}}}: {as_latex(_start(caption))}\n")
-            body = table.read_text() if table.is_file() else _figure(folder, name, caption)
+        for name in (name for name in names if heading(name) == text):
+            table, caption = folder / f"{name}.tex", facts_of(folder, name)["caption"]
+            if table.is_file():
+                label, body = "Table~\\ref{tab", table.read_text()
+            else:
+                label, body = "Fig.~\\ref{fig", _figure(folder, name, caption)
+            parts.append(f"\\item {label}:{name}}}: {as_latex(_start(caption))}\n")
             (long if "longtable" in body else shown).append(body)
         parts += ["\\end{itemize}\n", *shown, "\\clearpage\n"]
     end = ["\\onecolumn\n", *long] if long else []

@@ -19,6 +19,11 @@ OPACITY = (0.1, 1.0)  # β of DRAEM Eq. 2
 TILES = 8  # per side, of a shuffled surface
 
 
+def numpy_rng(generator: torch.Generator) -> np.random.Generator:
+    """What NumPy draws with where a training draws by PyTorch's generator."""
+    return np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+
+
 def blob(side: int, rng: np.random.Generator) -> np.ndarray:
     """A mask of uneven regions of one size, (side, side) bool: noise of a random scale above a threshold, as DRAEM's
     Perlin noise.
@@ -57,7 +62,7 @@ def blended(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 def batch(images: Sequence[np.ndarray], positions: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Images, the same with artificial defects, and their masks as float: (N, 1, S, S) each."""
-    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    rng = numpy_rng(generator)
     chosen = [images[i] for i in positions.tolist()]
     made = [blended(image, rng) for image in chosen]
     parts = (chosen, [image for image, _ in made], [mask.astype(np.float32) for _, mask in made])

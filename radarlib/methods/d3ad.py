@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from radarlib.diffusion import Schedule
+from radarlib.extractor import Extractor
 
 Eps = Callable[[Tensor, int], Tensor]
 
@@ -57,6 +58,13 @@ def condition(features: Sequence[np.ndarray], k: int, bins: int, smallest: int) 
     draft = Conditioning(every, np.zeros(2), min(k, len(every) - 1), smallest)
     own = np.array([draft.distance(feature, i) for i, feature in enumerate(every)])
     return Conditioning(every, np.linspace(own.min(), own.max(), bins + 1), draft.k, smallest), own
+
+
+def conditioning_feature(extractor: Extractor, image: np.ndarray) -> np.ndarray:
+    """φ_j(x_0) of the conditioning: the first of the extractor's two blocks, averaged to half the grid, flattened."""
+    with torch.inference_mode():
+        found = extractor.maps(torch.from_numpy(image)[None, None])[0]
+        return F.adaptive_avg_pool2d(found, extractor.grid // 2)[0].flatten().cpu().numpy()
 
 
 def disturb(x_0: Tensor, t: int, omega: float, noise: Tensor, schedule: Schedule) -> Tensor:

@@ -13,16 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from radarlib.config import merge
 from radarlib.datasets import drawn
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
-from radarlib.extractor import FINER, Extractor, cosine_map
+from radarlib.extractor import Extractor, cosine_map
 from radarlib.map_features import MAP, smoothed
 from radarlib.methods import autoencoder
-from radarlib.methods.d3ad import adaptation_loss, condition, disturb, guided_ddim, latent_map
+from radarlib.methods.d3ad import adaptation_loss, condition, conditioning_feature, disturb, guided_ddim, latent_map
 from radarlib.runtime import image_generator, progress
 from radarlib.train import train
 
@@ -103,12 +102,8 @@ class System:
         return torch.cat(parts).clamp(-1, 1).cpu().clone()
 
     def feature(self, image: np.ndarray) -> np.ndarray:
-        """φ_j(x_0) of the conditioning: the first of the extractor's two blocks, averaged to half the grid,
-        flattened.
-        """
-        with torch.inference_mode():
-            found = self.extractor.maps(torch.from_numpy(image)[None, None])[0]
-            return F.adaptive_avg_pool2d(found, self.extractor.grid // 2)[0].flatten().cpu().numpy()
+        """φ_j(x_0) of the conditioning."""
+        return conditioning_feature(self.extractor, image)
 
     def features(self, images: Sequence[np.ndarray], adapted: bool) -> Maps:
         extractor, x = self.adapted if adapted else self.extractor, torch.from_numpy(np.stack(images))[:, None]
@@ -117,7 +112,7 @@ class System:
 
     def compared(self, extractor: Extractor, x: Tensor) -> list[Tensor]:
         """The extractor's maps that an image and its reconstruction are compared by."""
-        return extractor.maps(x, finer=True)[FINER] if self.options["finer"] else extractor.maps(x)
+        return extractor.fine_maps(x) if self.options["finer"] else extractor.maps(x)
 
     def denoise(
         self,
@@ -164,6 +159,13 @@ class System:
                 other = [m.cpu() for m in self.compared(extractor, self.decode(part))]
                 found.append(cosine_map(own, other, MAP))
             return latent_map(z_0, z_hat, MAP).numpy(), torch.cat(found).numpy()
+
+    def judge(self, image: np.ndarray) -> tuple[np.ndarray, Tensor]:
+        """All that D3AD does with one image: its A_map (MAP, MAP), and ẑ_0, (1, C, h, w)."""
+        steps = self.conditioning.steps(self.conditioning.distance(self.feature(image)), self.options["t_max"])
+        z_0 = self.encode([image])
+        z_hat = self.denoise([image], z_0, np.array([steps]), guidance=self.options["guidance"])
+        return self.maps(self.features([image], adapted=True), z_0, z_hat)[0], z_hat
 
     def maps(self, features: Maps, z_0: Tensor, z_hat: Tensor, adapted: bool = True) -> np.ndarray:
         """A_map (Eq. 10), (N, MAP, MAP): each part as a multiple of its mean over normal images, then smoothed.

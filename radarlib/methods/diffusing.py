@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,11 +15,10 @@ from torch.nn import functional as F
 
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
-from radarlib.errors import UserError
-from radarlib.extractor import FINER, Extractor, cosine_map
+from radarlib.extractor import Extractor, cosine_map
 from radarlib.map_features import MAP
-from radarlib.methods.d3ad import adaptation_loss, condition, disturb, guided_ddim
-from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane
+from radarlib.methods.d3ad import adaptation_loss, condition, conditioning_feature, disturb, guided_ddim
+from radarlib.methods.fitting import Fitted, Found, Given, at_side, minimise, plane, single
 from radarlib.runtime import image_generator
 
 STEPS, T_MAX = 10, 250  # of DDIM, from T' (DDAD §4.1: 250, steps of 25)
@@ -28,17 +28,9 @@ LR = 1e-4  # of the adapted extractor
 NEIGHBOURS, BINS, SMALLEST = 20, 10, 2  # D3AD §5
 
 
-def denoiser_of(given: Given) -> Denoiser:
-    if given.denoiser is None:
-        raise UserError("systems that diffuse pixels need a denoiser of whole images")
-    return given.denoiser
-
-
 def seen(image: np.ndarray, denoiser: Denoiser) -> Tensor:
     """An image at the denoiser's side, (1, 1, s, s) on the CPU: what it gives back has no more detail than that."""
-    return F.interpolate(
-        torch.from_numpy(image)[None, None], (denoiser.patch, denoiser.patch), mode="bilinear", antialias=True
-    )
+    return at_side(single(image), denoiser.patch)
 
 
 def led_back(
@@ -61,12 +53,7 @@ def differences(x: Tensor, x_hat: Tensor, extractor: Extractor) -> tuple[Tensor,
     """D_p, the L1 distance of pixels, and D_f, the cosine distance of features (DDAD Eqs. 9, 10), (MAP, MAP) each."""
     with torch.inference_mode():
         apart = F.interpolate((x - x_hat).abs(), (MAP, MAP), mode="bilinear", antialias=True)[0, 0]
-        return apart, cosine_map(_levels(extractor, x), _levels(extractor, x_hat), MAP)[0].cpu()
-
-
-def _levels(extractor: Extractor, x: Tensor) -> list[Tensor]:
-    """Its maps at an eighth and a sixteenth of its side, which the authors' code compares."""
-    return extractor.maps(x, finer=True)[FINER]
+        return apart, cosine_map(extractor.fine_maps(x), extractor.fine_maps(x_hat), MAP)[0].cpu()
 
 
 def _adapted(given: Given, xs: Tensor, x_hats: Tensor, what: str) -> tuple[Extractor, list[float]]:
@@ -76,7 +63,7 @@ def _adapted(given: Given, xs: Tensor, x_hats: Tensor, what: str) -> tuple[Extra
     extractor = given.extractor.copied()
 
     def loss(some: Tensor, _: torch.Generator) -> Tensor:
-        return adaptation_loss(_levels(extractor, xs[some]), _levels(extractor, x_hats[some]))
+        return adaptation_loss(extractor.fine_maps(xs[some]), extractor.fine_maps(x_hats[some]))
 
     few = replace(given, steps=max(1, given.steps // 10), batch=max(1, given.batch // 2))
     return extractor, minimise(extractor.net, loss, few, LR, what)
@@ -90,7 +77,7 @@ def _system(
 
     own : steps of the given images.
     """
-    denoiser = denoiser_of(given)
+    denoiser = given.diffusion
 
     def pair(image: np.ndarray, t: int) -> tuple[Tensor, Tensor]:
         x = seen(image, denoiser)
@@ -112,7 +99,7 @@ def _system(
 
 def fit_ddpm(given: Given) -> Fitted:
     """Reconstruction by diffusion with Gaussian noise (noise study §3): the map is (x − x̂_0)²."""
-    denoiser = denoiser_of(given)
+    denoiser = given.diffusion
 
     def judge(image: np.ndarray) -> Found:
         x = seen(image, denoiser)
@@ -129,12 +116,7 @@ def fit_ddad(given: Given) -> Fitted:
 
 def fit_d3ad(given: Given) -> Fitted:
     """D3AD on pixels: how far an image is scaled, and led back, depends on its distance to normal images."""
-
-    def feature(image: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            found = given.extractor.maps(torch.from_numpy(image)[None, None])[0]
-            return F.adaptive_avg_pool2d(found, given.extractor.grid // 2)[0].flatten().cpu().numpy()
-
+    feature = partial(conditioning_feature, given.extractor)
     how, distances = condition([feature(image) for image in given.images], NEIGHBOURS, BINS, SMALLEST)
     own = [how.steps(distance, T_MAX) for distance in distances]  # no image is its own neighbour
     return _system(given, lambda image: how.steps(how.distance(feature(image)), T_MAX), own, 0.0, 0.0, "D3AD on pixels")

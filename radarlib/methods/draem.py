@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radarlib.denoiser import Denoiser
-from radarlib.errors import UserError
 from radarlib.methods import artificial
 from radarlib.methods.blocks import Hourglass, focal, ssim_map
-from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane, single
+from radarlib.methods.fitting import Fitted, Found, Given, at_side, minimise, plane, single
 from radarlib.methods.reconstruct import one_step
 
 LR = 0.002
@@ -56,8 +55,7 @@ def _restorer(denoiser: Denoiser, options: dict) -> Callable[[Tensor, torch.Gene
 
     @torch.no_grad()
     def restore(x: Tensor, generator: torch.Generator) -> Tensor:
-        small = F.interpolate(x, (denoiser.patch, denoiser.patch), mode="bilinear", antialias=True)
-        x_hat = predict(small.to(denoiser.device), generator)
+        x_hat = predict(at_side(x, denoiser.patch).to(denoiser.device), generator)
         return F.interpolate(x_hat, x.shape[-2:], mode="bilinear").clamp(-1, 1)
 
     return restore
@@ -70,11 +68,9 @@ def fit_diffusionad(given: Given) -> Fitted:
     The denoising sub-network is the study's own of whole normal images; theirs learns beside the other one, with a loss
     on normal images alone, and the steps are drawn anew for each image of a batch.
     """
-    if given.denoiser is None:
-        raise UserError("DiffusionAD needs a denoiser of whole images")
     torch.manual_seed(given.seed)
     net = Hourglass(2, 1, skip=True).to(given.device)
-    restore = _restorer(given.denoiser, given.settings["diffusionad"])
+    restore = _restorer(given.diffusion, given.settings["diffusionad"])
 
     def loss(some: Tensor, generator: torch.Generator) -> Tensor:
         _, defective, mask = (part.to(given.device) for part in artificial.batch(given.images, some, generator))

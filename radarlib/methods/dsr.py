@@ -81,7 +81,7 @@ def fit(given: Given) -> Fitted:
     vq = Quantised().to(given.device)
 
     def beside_textures(some: Tensor, generator: torch.Generator) -> Tensor:
-        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        rng = artificial.numpy_rng(generator)
         other = [artificial.texture(given.images[i], rng) for i in some.tolist()]
         x = torch.cat([given.stack[some], torch.from_numpy(np.stack(other).astype(np.float32))[:, None]])
         return x.to(given.device)
@@ -104,7 +104,7 @@ def fit(given: Given) -> Fitted:
     def loss(some: Tensor, generator: torch.Generator) -> Tensor:
         x = given.stack[some].to(given.device)
         z = vq.encoder(x)
-        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        rng = artificial.numpy_rng(generator)
         masks = np.stack([artificial.blob(x.shape[-1], rng) * (rng.random() < artificial.SHARE) for _ in some])
         mask = F.max_pool2d(torch.from_numpy(masks.astype(np.float32))[:, None].to(x), 4)
         logits, restored, x_hat = segmented(vq.disturbed(z, mask, generator))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radarlib.denoiser import Denoiser
+from radarlib.errors import UserError
 from radarlib.extractor import Extractor
 from radarlib.runtime import progress
 
@@ -71,6 +72,13 @@ class Given:
     def device(self) -> torch.device:
         return self.extractor.device
 
+    @property
+    def diffusion(self) -> Denoiser:
+        """The denoiser. Raises UserError without one."""
+        if self.denoiser is None:
+            raise UserError("systems that diffuse pixels need a denoiser of whole images")
+        return self.denoiser
+
     @cached_property
     def stack(self) -> Tensor:
         """All images: (N, 1, S, S)."""
@@ -79,7 +87,11 @@ class Given:
     @cached_property
     def levels(self) -> list[Tensor]:
         """Of all images, as `embed` gives them, on the CPU."""
-        parts = self.stack.split(TOGETHER)
+        return self.embedded(self.stack)
+
+    def embedded(self, stack: Tensor) -> list[Tensor]:
+        """Of other images as many, (N, 1, S, S), the same."""
+        parts = stack.split(TOGETHER)
         found = [embed(self.extractor, x) for x in progress(parts, desc=f"{self.label}: features", unit="batch")]
         return [torch.cat([m.cpu() for m in level]) for level in zip(*found, strict=True)]
 
@@ -102,6 +114,11 @@ def single(image: np.ndarray) -> Tensor:
 def plane(x: Tensor) -> np.ndarray:
     """(1, 1, H, W) → (H, W), the way back."""
     return x[0, 0].cpu().numpy()
+
+
+def at_side(x: Tensor, side: int) -> Tensor:
+    """Images (N, 1, H, W) as a network of another side sees them, (N, 1, side, side)."""
+    return F.interpolate(x, (side, side), mode="bilinear", antialias=True)
 
 
 def together(levels: Sequence[Tensor], side: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radarlib.feature_step import Whitening
-from radarlib.methods.artificial import cut_paste
+from radarlib.methods.artificial import cut_paste, numpy_rng
 from radarlib.methods.blocks import conv
 from radarlib.methods.fitting import TOGETHER, Fitted, Found, Given, minimise, single
 
@@ -88,7 +88,7 @@ def fit_cutpaste(given: Given) -> Fitted:
         return [given.images[i][r : r + patch, c : c + patch] for i, (r, c) in pairs]
 
     def loss(some: Tensor, generator: torch.Generator) -> Tensor:
-        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+        rng = numpy_rng(generator)
         normal = crops(some, rng)
         every = [*normal, *(cut_paste(x, rng, scar) for scar in (False, True) for x in normal)]
         return F.cross_entropy(net(torch.from_numpy(np.stack(every))[:, None].to(given.device))[1], kinds)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from radarlib.methods.fitting import TOGETHER, Fitted, Found, Given, added, embed, minimise, single
+from radarlib.methods.fitting import Fitted, Found, Given, added, embed, minimise, single
 from radarlib.noise import simplex
 
 LR = 0.005  # RD4AD §4.1
@@ -123,8 +123,7 @@ def fit_plus(given: Given) -> Fitted:
     student, layers = Student(channels), [Projection(c) for c in channels]
     net = nn.ModuleDict({"student": student, "projections": nn.ModuleList(layers)}).to(given.device)
     noisy = given.stack + STRENGTH * simplex(*SIMPLEX)(tuple(given.stack.shape), generator)
-    parts = [embed(given.extractor, x) for x in noisy.clamp(-1, 1).split(TOGETHER)]
-    disturbed = [torch.cat([m.cpu() for m in level]) for level in zip(*parts, strict=True)]
+    disturbed = given.embedded(noisy.clamp(-1, 1))
 
     def projected(levels: Sequence[Tensor]) -> list[Tensor]:
         return [layer(x) for layer, x in zip(layers, levels, strict=True)]

@@ -122,7 +122,7 @@ def test_in_a_browser_a_slider_that_is_moved_changes_the_picture(smoke):
             before = shown[1].get_attribute("src")
             sliders = browser.find_elements(By.CSS_SELECTOR, ".widget-slider .noUi-handle")
             sliders[3].send_keys(Keys.ARROW_RIGHT * 4)  # the blur
-            WebDriverWait(browser, 30).until(
+            assert WebDriverWait(browser, 30).until(
                 lambda b: b.find_elements(By.CSS_SELECTOR, ".widget-image")[1].get_attribute("src") != before
             )
         finally:

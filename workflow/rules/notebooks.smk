@@ -45,6 +45,9 @@ for notebook, entry in NOTEBOOKS.items():
             " -p profile {wildcards.profile} -p overrides {params.overrides:q}"
 
 
+NAMES = " ".join(name for entry in NOTEBOOKS.values() for name in entry.leaves)  # of all exhibits, in their order
+
+
 rule gallery:
     message: "gallery ({wildcards.profile})"
     input:
@@ -55,7 +58,7 @@ rule gallery:
     log:
         "results/{profile}/logs/gallery.log",
     params:
-        names=" ".join(name for entry in NOTEBOOKS.values() for name in entry.leaves),
+        names=NAMES,
     shell:
         "python -m study gallery figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"
 
@@ -70,7 +73,7 @@ rule pdf:
     log:
         "results/{profile}/logs/pdf.log",
     params:
-        names=" ".join(name for entry in NOTEBOOKS.values() for name in entry.leaves),
+        names=NAMES,
     shell:
         "python -m study pdf figures/{wildcards.profile} {params.names} --out {output} 2>&1 | tee {log}"
 

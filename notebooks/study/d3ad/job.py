@@ -98,15 +98,6 @@ def _per_image(images: Sequence[np.ndarray], run: Callable[[np.ndarray], object]
     return float(np.median([elapsed(partial(run, image)) for image in images[:TIMED]]))
 
 
-def _end_to_end(system: System, image: np.ndarray) -> None:
-    """All that D3AD does with one image, for its time."""
-    far = system.conditioning.distance(system.feature(image))
-    z_0 = system.encode([image])
-    steps = np.array([system.conditioning.steps(far, system.options["t_max"])])
-    z_hat = system.denoise([image], z_0, steps, guidance=system.options["guidance"])
-    system.maps(system.features([image], True), z_0, z_hat)
-
-
 class Results:
     """Maps and scores of the test images by every method, as they come."""
 
@@ -161,7 +152,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     raw = [smoothed((x - x.mean()) ** 2, options["sigma"]) for x in images]
     results.add("raw", raw, (m.max() for m in raw))
     seconds = _on_features(system, normal, images, settings, seed, label, results)
-    seconds[D3AD.name] = _per_image(images, lambda image: _end_to_end(system, image))
+    seconds[D3AD.name] = _per_image(images, system.judge)
     write_npz(out / "pictures.npz", **pictures)
     write_csv(out / "thresholds.csv", pd.DataFrame(thresholds, columns=["method", "threshold"]), 7)
     write_csv(out / "bins.csv", _bins(data, ways), 7)

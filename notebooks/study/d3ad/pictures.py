@@ -17,7 +17,7 @@ from radarlib.runtime import image_generator
 from study.d3ad.names import POLICIES, STEP
 from study.d3ad.plan import D3AD, NOISED
 from study.d3ad.tables import CHAPTER, maps
-from study.examples import Example, examples, first_of_each_defect, regions
+from study.examples import Example, examples, few, first_of_each_defect, places, regions
 from study.kept import restored
 from study.session import Session
 
@@ -31,11 +31,11 @@ def masks(session: Session) -> tuple[list[Masked], pd.DataFrame]:
 
     Returns them, and by image and policy the overlap with the mask (intersection over union).
     """
-    shown, found, seed, most = [], [], CHAPTER.seeds(session)[0], max(1, 6 // len(CHAPTER.sets(session)))
+    shown, found, seed, most = [], [], CHAPTER.seeds(session)[0], few(CHAPTER.sets(session))
     for name in CHAPTER.sets(session):
         data, limits = CHAPTER.images(session, name), CHAPTER.table(session, name, seed, "thresholds.csv")
         limit = limits.set_index("method")["threshold"]
-        place = {i: k for k, i in enumerate(data.where("test"))}
+        place = places(data)
         every = {method: maps(session, name, method, seed) for method in POLICIES}
         for i in first_of_each_defect(data, most):
             defect, kind = data.masks[i], data.index["defect"][i]
@@ -44,9 +44,13 @@ def masks(session: Session) -> tuple[list[Masked], pd.DataFrame]:
             own = {label: every[method][place[i]] > limit[method] for method, label in POLICIES.items()}
             shown.append((f"{name}\n{kind}", data.images[i], defect, own))
             for label, m in own.items():
-                overlap = (m & defect).sum() / max(1, (m | defect).sum())
-                found.append({"set": name, "defect": kind, "policy": label, "overlap": overlap})
+                found.append({"set": name, "defect": kind, "policy": label, "overlap": _overlap(m, defect)})
     return shown, pd.DataFrame(found, columns=["set", "defect", "policy", "overlap"])
+
+
+def _overlap(found: np.ndarray, mask: np.ndarray) -> float:
+    """Intersection over union."""
+    return (found & mask).sum() / max(1, (found | mask).sum())
 
 
 TIMES = (0, 40, 80, 160, 240, 320, 400)  # of Figs. 10, 11
@@ -85,6 +89,7 @@ class Led(NamedTuple):
     """
 
     title: str
+    defect: str
     image: np.ndarray
     mask: np.ndarray | None
     x_hat: np.ndarray
@@ -96,11 +101,11 @@ def _led(session: Session, name: str, method: str, chosen: Sequence[int]) -> lis
     """What a variant makes of images of a set, of the first seed."""
     seed, data = CHAPTER.seeds(session)[0], CHAPTER.images(session, name)
     limits = CHAPTER.table(session, name, seed, "thresholds.csv").set_index("method")["threshold"]
-    place = {i: k for k, i in enumerate(data.where("test"))}
+    place = places(data)
     every, kept = maps(session, name, method, seed), CHAPTER.array(session, name, seed, "pictures.npz", method)
     return [
         Led(
-            f"{name}\n{data.index['defect'][i]}", data.images[i], data.masks[i],
+            f"{name}\n{data.index['defect'][i]}", data.index["defect"][i], data.images[i], data.masks[i],
             restored(kept[place[i]], data.images[i].shape), every[place[i]], every[place[i]] > limits[method],
         )
         for i in chosen
@@ -115,7 +120,7 @@ def reconstructions(session: Session) -> tuple[dict[str, list[Led]], pd.DataFram
     shown: dict[str, list[Led]] = {"scaled": [], "noised": []}
     rows = []
     for name in CHAPTER.sets(session):
-        some = first_of_each_defect(CHAPTER.images(session, name), max(1, 6 // len(CHAPTER.sets(session))))
+        some = first_of_each_defect(CHAPTER.images(session, name), few(CHAPTER.sets(session)))
         for way, variant in zip(shown, (D3AD, NOISED), strict=True):
             found = _led(session, name, variant.name, some)
             shown[way] += found
@@ -123,7 +128,7 @@ def reconstructions(session: Session) -> tuple[dict[str, list[Led]], pd.DataFram
                 apart = np.abs(led.image - led.x_hat)
                 for region, where in regions(led.mask).items():
                     rows.append(
-                        {"set": name, "defect": led.title.split("\n")[1], "way": way, "region": region,
+                        {"set": name, "defect": led.defect, "way": way, "region": region,
                          "difference": apart[where].mean(), "map": led.map[where].mean()}
                     )  # fmt: skip
     return shown, pd.DataFrame(rows, columns=["set", "defect", "way", "region", "difference", "map"])
@@ -143,8 +148,9 @@ def scales(session: Session) -> tuple[list[Led], pd.DataFrame]:
         some = [int(areas.index[round(q * (len(areas) - 1))]) for q in np.linspace(0, 1, most)]
         for i, led in zip(some, _led(session, name, D3AD.name, some), strict=True):
             assert led.mask is not None
-            overlap = (led.found & led.mask).sum() / max(1, (led.found | led.mask).sum())
-            rows.append({"set": name, "defect": data.index["defect"][i], "area": areas[i], "overlap": overlap})
+            rows.append(
+                {"set": name, "defect": led.defect, "area": areas[i], "overlap": _overlap(led.found, led.mask)}
+            )  # fmt: skip
             shown.append(led._replace(title=f"{name}\n{areas[i]:.1%}"))
     return shown, pd.DataFrame(rows, columns=["set", "defect", "area", "overlap"])
 

@@ -11,7 +11,7 @@ from radarlib.patches import positions
 from radarlib.radar import noise_map, sobel_features
 from study.detection import fitted, pixel_table
 from study.drawing import message
-from study.examples import first_of_each_defect
+from study.examples import first_of_each_defect, places
 from study.radar import pictures
 from study.radar.data import surface_kind
 from study.radar.network import normality, predicted_noise, trained
@@ -68,7 +68,7 @@ def maps_exhibit(session: Session, kind: str, seed: int) -> tuple[Figure, pd.Dat
     groups = {}
     for name in names:
         data, maps = session.data(name), {m: session.maps(name, m, seed) for m in SHOWN}
-        place = {i: k for k, i in enumerate(data.where("test"))}
+        place = places(data)
         scales = {
             label: float(np.quantile(np.concatenate([m.ravel()[::7] for m in maps[key]]).astype(np.float32), 0.999))
             for key, label in SHOWN.items()

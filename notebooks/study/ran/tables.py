@@ -15,7 +15,7 @@ import pandas as pd
 from radarlib.diffusion import chain
 from study.chapter import Chapter
 from study.evaluate import auroc_row, pixel_rows
-from study.examples import first_of_each_defect
+from study.examples import first_of_each_defect, places, regions
 from study.kept import picture, restored
 from study.metrics import LEVELS
 from study.ran.names import LABELS
@@ -103,7 +103,7 @@ def reconstructions(session: Session) -> tuple[list[Estimates], pd.DataFrame]:
     found, rows, seed, most = [], [], CHAPTER.seeds(session)[0], max(1, 5 // len(CHAPTER.sets(session)))
     for name in CHAPTER.sets(session):
         data = session.data(name)
-        place = {i: k for k, i in enumerate(data.where("test"))}
+        place = places(data)
         estimates = CHAPTER.array(session, name, seed, "estimates.npz", "estimates")
         errors = {LABELS[space]: maps(session, name, space, ALL, seed) for space in ("pixel", "feature")}
         for i in first_of_each_defect(data, most):
@@ -132,7 +132,7 @@ def _changes(
     return [
         {"set": name, "defect": kind, "step": int(step), "region": region, "change": np.abs(x - image)[where].mean()}
         for step, x in states
-        for region, where in (("defect", mask), ("normal", ~mask))
+        for region, where in regions(mask).items()
     ]
 
 

@@ -63,17 +63,16 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     whole = merge(whole, {"training": {"steps": options["steps"], "batch": options["batch"]}})
     given.denoiser = train(squares, whole, seed, out / "denoiser", settings["compute"]["device"], f"{label}: diffusion")
     shared = read_json(out / "denoiser" / "timing.json")["seconds"]
-    assert given.levels  # once for all: features of normal images count for no system's fit
+    _ = given.levels  # once for all: features of normal images count for no system's fit
     judged = {"held": [images[i] for i in held], "test": [data.images[i] for i in data.where("test")]}
     positions = {"held": [data.where("train")[i] for i in held], "test": data.where("test")}
     shown = [content_hash(image) for part in (given.images, *judged.values()) for image in part]
     known = sha256_bytes("".join([settings_key(settings), str(seed), *shown]).encode())
     scores, maps, pictures, losses, timing = [], {}, {}, [], {}
     for name in SYSTEMS:
-        found = _kept(out / "work" / name, known + _code(SYSTEMS[name].module)) or _measured(
-            name, given, judged, options["sigma"], out / "work" / name, known + _code(SYSTEMS[name].module)
-        )
-        with np.load(out / "work" / name / FOUND) as arrays:
+        folder, identity = out / "work" / name, known + _code(SYSTEMS[name].module)
+        found = _kept(folder, identity) or _measured(name, given, judged, options["sigma"], folder, identity)
+        with np.load(folder / FOUND) as arrays:
             maps[name] = arrays["maps"]
             if name in RECONSTRUCTING:
                 pictures[name] = arrays["pictures"]

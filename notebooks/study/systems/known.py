@@ -49,8 +49,8 @@ def nearest(given: Given) -> Fitted:
 
 def alike(given: Given) -> Fitted:
     normal = spade.fit(_memory(given, THREE))
-    nearest = min(given.settings["d3ad"]["spade"], max(1, len(given.images) // SHARE))
-    return _on_features(given, THREE, lambda x: spade.score(x, normal, nearest), own=True)
+    k = min(given.settings["d3ad"]["spade"], max(1, len(given.images) // SHARE))
+    return _on_features(given, THREE, lambda x: spade.score(x, normal, k), own=True)
 
 
 def gaussian(given: Given) -> Fitted:
@@ -100,10 +100,7 @@ def d3ad(given: Given, factor: int = 4) -> Fitted:
     system = System(given.images, settings, given.seed, folder, given.label)
 
     def judge(image: np.ndarray) -> Found:
-        steps = system.conditioning.steps(system.conditioning.distance(system.feature(image)), system.options["t_max"])
-        z_0 = system.encode([image])
-        z_hat = system.denoise([image], z_0, np.array([steps]), guidance=system.options["guidance"])
-        (found,) = system.maps(system.features([image], adapted=True), z_0, z_hat)
+        found, z_hat = system.judge(image)
         return Found(found, x_hat=plane(system.decode(z_hat)))
 
     return Fitted(judge, pd.read_csv(folder / "diffusion" / "loss.csv")["loss"].to_list())

@@ -11,12 +11,12 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from radarlib import conformal
-from radarlib.datasets import GOOD, ImageSet
+from radarlib.datasets import GOOD
 from radarlib.files import read_json
 from study.chapter import Chapter
 from study.drawing import Example
 from study.evaluate import metric_rows, pixel_rows
-from study.examples import examples, first_of_each_defect, regions
+from study.examples import examples, few, first_of_each_defect, places, regions
 from study.kept import restored
 from study.metrics import LEVELS, interval
 from study.session import Session
@@ -112,13 +112,12 @@ def printed(session: Session, table: pd.DataFrame) -> pd.DataFrame:
     """
     known = table[table["metric"].isin(LEVELS)]
     found = known.groupby(["system", "metric"], sort=False)["ours"].mean().reset_index()
+    labels = found["system"].map(lambda key: SYSTEMS[key].label)
     for file, benchmark in BENCHMARKS.items():
         average = session.paper_values(file).query("set == 'average'").set_index(["method", "metric"])["value"]
-        keys = zip(found["system"].map(lambda key: SYSTEMS[key].label), found["metric"], strict=True)
-        found[benchmark] = [average.get(key, np.nan) for key in keys]
+        found[benchmark] = [average.get(key, np.nan) for key in zip(labels, found["metric"], strict=True)]
     detected = session.paper_values("noise_table1").query("set == 'average'").set_index("noise")["auroc"]
-    names = found["system"].map(lambda key: SYSTEMS[key].label).where(found["metric"] == "auroc")
-    found[NOISE_STUDY] = names.map(detected)
+    found[NOISE_STUDY] = labels.where(found["metric"] == "auroc").map(detected)
     return found
 
 
@@ -184,10 +183,7 @@ def pictures(session: Session) -> tuple[list[Example], pd.DataFrame]:
     def maps_of(name: str) -> dict[str, list[np.ndarray]]:
         return {system.label: _maps(session, name, key, seed) for key, system in SYSTEMS.items()}
 
-    def data_of(session: Session, name: str) -> ImageSet:
-        return CHAPTER.images(session, name)
-
-    return examples(session, CHAPTER.sets(session), maps_of, data_of)
+    return examples(session, CHAPTER.sets(session), maps_of, CHAPTER.images)
 
 
 def reconstructions(session: Session) -> tuple[list[Example], pd.DataFrame]:
@@ -197,9 +193,9 @@ def reconstructions(session: Session) -> tuple[list[Example], pd.DataFrame]:
     seed, shown, rows = CHAPTER.seeds(session)[0], [], []
     for name in CHAPTER.sets(session):
         data = CHAPTER.images(session, name)
-        place = {i: k for k, i in enumerate(data.where("test"))}
+        place = places(data)
         kept = {key: CHAPTER.array(session, name, seed, "pictures.npz", key) for key in RECONSTRUCTING}
-        for i in first_of_each_defect(data, max(1, 6 // len(CHAPTER.sets(session)))):
+        for i in first_of_each_defect(data, few(CHAPTER.sets(session))):
             image, defect, kind = data.images[i], data.masks[i], data.index["defect"][i]
             own = {SYSTEMS[key].label: restored(x[place[i]], image.shape) for key, x in kept.items()}
             shown.append((f"{name}\n{kind}", image, defect, own))
@@ -220,7 +216,7 @@ def found_and_missed(session: Session, system: str) -> tuple[list[tuple[str, lis
     rows, numbers, seed = [], [], CHAPTER.seeds(session)[0]
     for name in CHAPTER.sets(session):
         data, test = CHAPTER.images(session, name), _judged(session, name, system)[0]
-        place = {i: k for k, i in enumerate(data.where("test"))}
+        place = places(data)
         grids, shown = _maps(session, name, system, seed), []
         for flagged, word in ((True, "found"), (False, "missed")):
             hits = test[(test["defect"] != GOOD) & (test["flagged"] == flagged)]["position"].head(FIRST)

@@ -16,6 +16,7 @@ from radarlib.oneclass import OneClass
 from study.chapter import Chapter
 from study.drawing import Example
 from study.evaluate import metric_rows
+from study.examples import regions
 from study.kept import taken_apart
 from study.methods import METHODS
 from study.metrics import interval, over_runs, pixel_histograms, pixel_metrics, stratified_weights
@@ -246,7 +247,7 @@ def reconstructions(session: Session, most: int = 3) -> tuple[list[Example], pd.
             examples.append((f"{name}\n{judged.defects[k]}", image, mask, found))
             for label, parts in maps.items():
                 difference = np.abs(parts[k])
-                for region, where in (("defect", mask), ("normal", ~mask)):
+                for region, where in regions(mask).items():
                     rows.append({
                         "set": name, "defect": judged.defects[k], "method": label, "region": region,
                         "difference": difference[where].mean(),
