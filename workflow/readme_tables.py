@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]  # where the packages `radarlib` and `study` lie
 
 from study.claims import (  # noqa: E402
+    CHANCE,
     EXPERIMENT,
     FAILS,
     FULL,
@@ -43,7 +44,8 @@ from study.noise.names import LABELS  # noqa: E402
 from study.tables import wide  # noqa: E402
 
 OPEN = "undecided"
-VERDICTS = {HOLDS: HOLDS, PARTLY: PARTLY, FAILS: FAILS, **dict.fromkeys((UNDECIDED, MOVING, UNFOLLOWED, FULL), OPEN)}
+UNDECIDEDS = (UNDECIDED, MOVING, UNFOLLOWED, CHANCE, FULL)
+VERDICTS = {HOLDS: HOLDS, PARTLY: PARTLY, FAILS: FAILS, **dict.fromkeys(UNDECIDEDS, OPEN)}
 """How verdicts are counted."""
 PAGES = ("README.md", "figures/README.md")
 MARK = re.compile(r"(<!-- (table|verdicts) of (\S+?)(?:: (.+?), (\w+) by ([\w ]+?)( with seeds)?)? -->\n)(?:\|.*\n)*")

@@ -22,12 +22,14 @@ from study.plan import HALF, LONG, without_steps
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
 HOLDS, FAILS, PARTLY, UNTESTED = "holds", "fails", "partly", "cannot be tested here"
-UNDECIDED, MOVING, UNFOLLOWED, FULL = (
+UNDECIDED, MOVING, UNFOLLOWED, FULL, CHANCE = (
     "undecided (within the interval)", "undecided (still moving)", "undecided (training not followed)",
-    "undecided (nothing left to gain)",
+    "undecided (nothing left to gain)", "undecided (no better than chance)",
 )  # fmt: skip
 EXPERIMENT, ITSELF = "experiment of ours", "the paper against itself"
 LEVEL = 0.95  # of the interval that must lie on one side
+AUROCS = ("auroc", "pixel_auroc")
+GUESS = 0.5  # AUROC of a score that knows nothing
 NEVER, UNKNOWN, NO_NETWORK = "never", "unknown", "no network"
 STEADY, TURNED = "not over the last doubling", "over the last doubling"
 NOT_FOLLOWED = None
@@ -47,6 +49,7 @@ class Part:
     moved : how far the last doubling of the training moved it; 0 without a network, None where nobody has looked.
     tracked : whether `Evidence.at` gives it at earlier times of the training; the ledger then takes `moved` from there.
     room : how far ahead it could lie at most: 0 where a rival is perfect already.
+    chance : whether nothing of what is compared is better than chance: which of two guesses is ahead says nothing.
     """
 
     slack: np.ndarray
@@ -54,11 +57,12 @@ class Part:
     moved: float | None = 0.0
     tracked: bool = False
     room: float = np.inf
+    chance: bool = False
 
     @property
     def verdict(self) -> str:
         """HOLDS or FAILS where value and interval say so and the training's last doubling does not; else what is
-        missing: UNFOLLOWED, MOVING, UNDECIDED or FULL.
+        missing: UNFOLLOWED, MOVING, CHANCE, UNDECIDED or FULL.
 
         It holds where it is ahead by the margin or more, and by all of the interval; it fails where the interval has no
         advantage that counts, though there was room for one. Without resamples the margin alone decides.
@@ -68,6 +72,8 @@ class Part:
             return UNFOLLOWED
         if self.moved > max(abs(value), self.margin):
             return MOVING
+        if self.chance:
+            return CHANCE
         low, high = interval(self.slack[1:], LEVEL) if len(self.slack) > 1 else (value, value + 2 * self.margin)
         if value >= self.margin and low >= 0:
             return HOLDS
@@ -100,7 +106,9 @@ class Joined:
     @property
     def verdict(self) -> str:
         found = {part.verdict for part in self.parts}
-        return next(verdict for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, FULL, HOLDS) if verdict in found)
+        return next(
+            verdict for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, CHANCE, FULL, HOLDS) if verdict in found
+        )
 
     @property
     def waits(self) -> bool:
@@ -148,7 +156,8 @@ class Finding:
         found = {part.verdict for part in self.parts}
         if {HOLDS, FAILS} <= found:
             return PARTLY
-        return next(verdict for verdict in (UNFOLLOWED, MOVING, UNDECIDED, HOLDS, FAILS, FULL) if verdict in found)
+        order = (UNFOLLOWED, MOVING, UNDECIDED, CHANCE, HOLDS, FAILS, FULL)
+        return next(verdict for verdict in order if verdict in found)
 
 
 def followed(found: Finding, before: Finding, tracked: bool = False) -> Finding:
@@ -306,20 +315,35 @@ class Evidence:
             raise UserError(f"data/wobble.csv: no margin of {metric}; make it with workflow/wobble.py")
         return value
 
-    def part(self, slack: np.ndarray, metric: str, moved: float | None, tracked: bool = False) -> Part:
-        """A comparison in units of a metric."""
-        return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked)
+    def guessed(self, aurocs: Iterable[np.ndarray]) -> bool:
+        """Whether none of some AUROCs is better than chance: by the margin, and by all of the interval."""
+        return not any(self.part(np.asarray(value) - GUESS, "auroc", 0.0).verdict == HOLDS for value in aurocs)
+
+    def part(
+        self,
+        slack: np.ndarray,
+        metric: str,
+        moved: float | None,
+        tracked: bool = False,
+        aurocs: Iterable[np.ndarray] | None = None,
+    ) -> Part:
+        """A comparison in units of a metric. aurocs : of what is compared, where that may be no better than chance."""
+        chance = aurocs is not None and self.guessed(aurocs)
+        return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked, chance=chance)
 
     def ahead(
         self, ours: np.ndarray, rival: np.ndarray, metric: str, moved: float | None, tracked: bool = False
     ) -> Part:
         """A comparison of two values of a metric of which 1 is the most: it holds where ours is the higher one."""
         best = float(np.atleast_1d(rival)[0])
-        return replace(self.part(ours - rival, metric, moved, tracked), room=1 - best)
+        aurocs = (ours, rival) if metric in AUROCS else None
+        return replace(self.part(ours - rival, metric, moved, tracked, aurocs), room=1 - best)
 
-    def no_worse(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
+    def no_worse(
+        self, slack: np.ndarray, metric: str, moved: float | None, aurocs: Iterable[np.ndarray] | None = None
+    ) -> Part:
         """A comparison that holds unless it is off the claim's side by a difference that counts."""
-        return Part(np.atleast_1d(slack) + self.margin(metric), 0, moved)
+        return replace(self.part(slack + self.margin(metric), metric, moved, aurocs=aurocs), margin=0)
 
     def beyond(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
         """Of what is never below 0: a comparison that holds where all of the interval is a difference that counts."""

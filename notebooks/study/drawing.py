@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH, COLUMN = 7.16, 3.5  # in: two columns of a page, and one
-NORMAL, ANOMALOUS, TRAIN = "#0072B2", "#D55E00", "0.6"
+NORMAL, ANOMALOUS, TRAIN = "#005288", "#D55E00", "0.6"  # apart in gray print, too
 HEAT = "inferno"
 
 
@@ -105,6 +106,17 @@ def message(text: str) -> Figure:
     ax.text(0.5, 0.5, text, ha="center", va="center")
     ax.axis("off")
     return fig
+
+
+def legend_above(figure: Figure, columns: int, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    """One legend of the whole figure, in as many columns of at most `columns` as its width has room for: a wider one
+    would make the print wider, and LaTeX would shrink all of it.
+    """
+    for n in range(columns, 0, -1):
+        legend = figure.legend(handles, labels, loc="outside upper center", ncols=n)
+        if n == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 STYLES = [("o", "-"), ("s", "--"), ("^", "-."), ("D", ":"), ("v", "-"), ("P", "--")]

@@ -22,7 +22,7 @@ from radarlib.errors import UserError
 from radarlib.methods import closed_form
 from radarlib.oneclass import OneClass
 from radarlib.radar import Predictor, noise_map, sobel_features
-from study.drawing import HEAT
+from study.drawing import ANOMALOUS, HEAT, NORMAL
 from study.examples import places
 from study.methods import METHODS
 from study.session import Session
@@ -187,7 +187,7 @@ def _plane(answer: Answer) -> str:
     places = 20 + (SIDE - 40) * (every - low) / (high - low)
     circle = '<circle cx="{:.1f}" cy="{:.1f}" r="{}" fill="{}"/>'
     drawn_dots = "".join(circle.format(x, SIDE - y, 3, "#888") for x, y in places[:-1])
-    colour = "#D55E00" if answer.flagged else "#0072B2"
+    colour = ANOMALOUS if answer.flagged else NORMAL
     return (
         f'<svg width="{SIDE}" height="{SIDE}" role="img" aria-label="Features of this image among normal ones">'
         f'<rect width="{SIDE}" height="{SIDE}" fill="none" stroke="#bbb"/>{drawn_dots}'

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from conftest import REPOSITORY, changed_settings
 
 from radarlib.errors import UserError
 from study.claims import (
+    CHANCE,
     EXPERIMENT,
     FAILS,
     FULL,
@@ -78,6 +80,25 @@ def test_where_a_rival_is_perfect_nothing_is_lost_by_being_level():
     full, yes, no = Part(level, 0.02, 0.0, room=0.0), exactly(True), exactly(False)
     found = [Finding("", parts).verdict for parts in ((full,), (full, yes), (full, no), (all_of([full, yes]),))]
     assert found == [FULL, HOLDS, FAILS, FULL]
+
+
+def test_which_of_two_guesses_is_ahead_is_undecided(exhibits):
+    evidence = Evidence(exhibits, PAPER)
+    guess, better, wide = spread(0.5), spread(0.8), spread(0.6, 0.2)
+
+    def told(ours, rival, metric="auroc"):
+        return evidence.ahead(ours, rival, metric, 0.0).verdict
+
+    assert told(guess, guess - 0.1) == told(guess - 0.1, guess) == told(wide, guess) == CHANCE
+    assert told(better, guess) == HOLDS and told(guess, better) == FAILS and told(guess, guess - 0.1, "pro") == HOLDS
+    assert evidence.no_worse(guess * 0, "auroc", 0.0, [guess, guess]).verdict == CHANCE
+    assert evidence.ahead(guess, guess, "auroc", 0.2).verdict == MOVING  # it may learn yet
+    at_chance, yes, no = replace(Part(spread(0.1)), chance=True), exactly(True), exactly(False)
+    found = [
+        Finding("", parts).verdict for parts in ((at_chance,), (at_chance, yes), (at_chance, no), (at_chance, yes, no))
+    ]
+    assert found == [CHANCE, CHANCE, CHANCE, PARTLY]
+    assert all_of([at_chance, no]).verdict == FAILS and all_of([at_chance, yes]).verdict == CHANCE
 
 
 def test_parts_make_a_verdict():
@@ -273,7 +294,7 @@ def detects(folder, **f1: float) -> None:
 def test_every_claim_has_a_row(exhibits):
     table, used = verdicts(exhibits, PAPER)
     assert len(table) == sum(map(len, CLAIMS.values())) > 80
-    assert set(table["verdict"]) <= {HOLDS, FAILS, PARTLY, UNTESTED, UNDECIDED, MOVING, UNFOLLOWED, FULL}
+    assert set(table["verdict"]) <= {HOLDS, FAILS, PARTLY, UNTESTED, UNDECIDED, MOVING, UNFOLLOWED, CHANCE, FULL}
     assert table["ours"].str.len().min() > 0 and exhibits / "radar_table2_detection.csv" in used
     assert exhibits / "radar_table2_detection.draws.npz" in used and REPOSITORY / "data/wobble.csv" in used
     untold = table.loc[table["verdict"] == UNTESTED]

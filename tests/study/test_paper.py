@@ -3,7 +3,9 @@
 import shutil
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from pypdf import PdfReader
 
 from radarlib.errors import UserError
@@ -11,7 +13,7 @@ from radarlib.files import write_json
 from study import drawing
 from study.paper import LATEX, build, source
 
-MOST_DPI, MOST_WIDTH = 600, 1.25
+MOST_DPI, MOST_WIDTH = 600, 1.1
 
 
 @pytest.fixture
@@ -83,6 +85,22 @@ def test_figures_keep_a_journals_rules(smoke):
             assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(inner["/FontDescriptor"].get_object()), file.name
         for picture in page.images:
             assert picture.image is not None and picture.image.width / width <= MOST_DPI, file.name
+
+
+def test_a_legend_too_wide_for_its_figure_gets_fewer_columns():
+    drawing.use_style()
+    fig, ax = plt.subplots(figsize=(drawing.COLUMN, 2))
+    for k in range(6):
+        ax.plot([0, 1], label=f"some method {k}")
+    drawing.legend_above(fig, 6, *ax.get_legend_handles_labels())
+    (legend,) = fig.legends
+    assert legend.get_window_extent().width <= fig.bbox.width and legend._ncols > 1
+    plt.close(fig)
+
+
+def test_colours_of_normal_and_anomalous_are_apart_in_gray_print():
+    gray = [to_rgb(colour) @ np.array([0.299, 0.587, 0.114]) for colour in (drawing.NORMAL, drawing.ANOMALOUS)]
+    assert abs(gray[0] - gray[1]) > 0.2
 
 
 def test_lines_are_told_apart_without_colour():

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.drawing import STYLES, WIDTH, words
+from study.drawing import STYLES, WIDTH, legend_above, words
 from study.methods import label_of
 
 TITLES = {"auroc": "AUROC", "f1": "F1", "error_normal": "error, normal patches", "error_defect": "error, defects"}
@@ -46,7 +46,7 @@ def budget_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         line[0].set_ylabel(words(name))
     for ax in axes[-1]:
         ax.set_xlabel("optimiser steps")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width == WIDTH else 2)
+    legend_above(fig, 4, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 
@@ -72,7 +72,7 @@ def paradox_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         line[0].set_ylabel(words(name))
     for ax in axes[-1]:
         ax.set_xlabel("optimiser steps")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width == WIDTH else 2)
+    legend_above(fig, 4, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 
@@ -94,5 +94,5 @@ def explained_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
                         label=network.replace("≤", r"$\leq$"))  # fmt: skip
             ax.set(xlabel=title if k == len(sets) - 1 else "")
         line[0].set_ylabel(f"{words(name)}\nAUROC")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width == WIDTH else 2)
+    legend_above(fig, 4, *axes[0, 0].get_legend_handles_labels())
     return fig

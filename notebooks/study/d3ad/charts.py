@@ -12,7 +12,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from study.d3ad.pictures import Led, Masked
-from study.drawing import ANOMALOUS, MAP, NORMAL, TRAIN, WIDTH, Picture, curve, picture_grid, words
+from study.drawing import ANOMALOUS, MAP, NORMAL, TRAIN, WIDTH, Picture, curve, legend_above, picture_grid, words
 from study.metrics import LEVELS
 
 TRUE, PREDICTED = ({"cmap": ListedColormap(["0.92", colour]), "vmin": 0, "vmax": 1} for colour in ("k", NORMAL))
@@ -55,7 +55,7 @@ def bins_figure(table: pd.DataFrame, bins: int) -> Figure:
             ax.axvline(edge, color="k", ls="--", lw=0.6)
         ax.set(title=words(name), xlabel="mean L1 distance to neighbours", ylabel="density")
     handles = [plt.Rectangle((0, 0), 1, 1, fc=colour, alpha=0.5) for colour in COLOURS.values()]
-    fig.legend(handles, list(COLOURS), loc="outside upper center", ncols=3)
+    legend_above(fig, 3, handles, list(COLOURS))
     return fig
 
 
@@ -120,5 +120,5 @@ def omega_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
             curve(ax, part, "omega", "ours", k, words(str(name)))
         ax.set(xlabel=r"share of the noise $\omega$", ylabel=LEVELS[metric])
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=5 if wide else 2)
+    legend_above(fig, 5, handles, labels)
     return fig

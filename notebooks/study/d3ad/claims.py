@@ -86,7 +86,7 @@ def _declines(evidence: Evidence, part: pd.DataFrame) -> Answer:
     """Whether ω = 0 is no worse than any other, and better than ω = 1."""
     line = _values(part, "omega", "auroc")
     text = f"I-AUROC {line[0.0][0]:.2f} at ω = 0, {line[1.0][0]:.2f} at ω = 1"
-    best = evidence.no_worse(line[0.0] - highest(line.drop(0.0)), "auroc", NOT_FOLLOWED)
+    best = evidence.no_worse(line[0.0] - highest(line.drop(0.0)), "auroc", NOT_FOLLOWED, line)
     return text, all_of([best, evidence.ahead(line[0.0], line[1.0], "auroc", NOT_FOLLOWED)])
 
 
@@ -113,7 +113,7 @@ def _detects_like(evidence: Evidence, part: pd.DataFrame) -> Answer:
     rows = part[part["metric"] == "auroc"].set_index("method").loc[["D3AD", *RIVALS.values()]]
     cells = ", ".join(f"{m} {with_interval(*rows.loc[m, ['ours', 'low', 'high']])}" for m in rows.index)
     slack = rows["value"]["D3AD"] - highest(rows["value"][list(RIVALS.values())])
-    return "I-AUROC " + cells, evidence.no_worse(slack, "auroc", NOT_FOLLOWED)
+    return "I-AUROC " + cells, evidence.no_worse(slack, "auroc", NOT_FOLLOWED, rows["value"])
 
 
 def _slower(evidence: Evidence) -> Finding:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from study.drawing import STYLES, WIDTH, curve, words
+from study.drawing import STYLES, WIDTH, curve, legend_above, words
 from study.limit.names import LABELS
 from study.limit.plan import CLOSED, GAUSSIAN, NETWORK, NOISELESS, OWN
 from study.limit.tables import NEW
@@ -44,7 +44,7 @@ def errors_figure(errors: pd.DataFrame, alike: pd.DataFrame, width: float = WIDT
     for ax in axes[-1]:
         ax.set_xlabel("$t$")
     handles = [part for ax in axes[0] for part in zip(*ax.get_legend_handles_labels(), strict=True)]
-    fig.legend(*zip(*handles, strict=True), loc="outside upper center", ncols=3 if width == WIDTH else 1)
+    legend_above(fig, 3, *zip(*handles, strict=True))
     return fig
 
 
@@ -80,7 +80,7 @@ def power_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         for ax in line[::per_row]:
             ax.set_ylabel(f"{words(name)}\nAUROC")
     fig.supxlabel("contrast in standard deviations of the surface", fontsize=8)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width == WIDTH else 1)
+    legend_above(fig, 4, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 
@@ -108,5 +108,5 @@ def gain_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         ax.axhline(0, color="0.7", lw=0.6, zorder=0)
         ax.set(xlabel=title)
     np.ravel(axes)[0].set_ylabel("network over closed form\nAUROC (filled), F1 (open)")
-    fig.legend(*np.ravel(axes)[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    legend_above(fig, 4, *np.ravel(axes)[0].get_legend_handles_labels())
     return fig

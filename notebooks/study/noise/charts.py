@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from study.drawing import STYLES, WIDTH, show_image
+from study.drawing import STYLES, WIDTH, legend_above, show_image
 from study.noise.names import LABELS
 
 FLOOR = 1e-5  # of the power that is drawn: below lies what the window leaks
@@ -95,7 +95,5 @@ def surfaces_figure(surfaces: pd.DataFrame, noises: pd.DataFrame, gains: pd.Data
     right.set(xlabel="share of the surface's power at 1 to 3 cycles", ylabel="AUROC above Gaussian noise's")
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     handles, labels = left.get_legend_handles_labels()
-    fig.legend(
-        handles[-len(names) :], labels[-len(names) :], loc="outside upper center", ncols=5 if width == WIDTH else 2
-    )
+    legend_above(fig, 5, handles[-len(names) :], labels[-len(names) :])
     return fig

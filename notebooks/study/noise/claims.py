@@ -110,7 +110,8 @@ def _peak(key: str, wanted: dict[str, int]) -> Callable[[Evidence, pd.DataFrame]
         lines = _lines(part, key)
         tops = {noise: _top(line, evidence.margin("auroc")) for noise, line in lines.items()}
         slack = lowest(line[wanted[noise]] - highest(line.drop(wanted[noise])) for noise, line in lines.items())
-        return _best(tops), evidence.no_worse(slack, "auroc", NOT_FOLLOWED)
+        aurocs = [highest(line) for line in lines.values()]
+        return _best(tops), evidence.no_worse(slack, "auroc", NOT_FOLLOWED, aurocs)
 
     return ask
 
@@ -148,14 +149,14 @@ def _spreads(part: pd.DataFrame) -> str:
 
 def _mixture_flat(evidence: Evidence, part: pd.DataFrame) -> Answer:
     flat, gaussian = _spread(part, "mixture"), _spread(part, "gaussian")
-    within = evidence.part(FLAT - flat, "auroc", NOT_FOLLOWED)
-    return _spreads(part), all_of([within, evidence.part(gaussian - flat, "auroc", NOT_FOLLOWED)])
+    slacks = [FLAT - flat, gaussian - flat]
+    parts = [evidence.part(slack, "auroc", NOT_FOLLOWED, aurocs=part["value"]) for slack in slacks]
+    return _spreads(part), all_of(parts)
 
 
 def _filter_matters(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    return _spreads(part), evidence.part(
-        lowest(_spread(part, noise) for noise in FILTER) - GREAT, "auroc", NOT_FOLLOWED
-    )
+    slack = lowest(_spread(part, noise) for noise in FILTER) - GREAT
+    return _spreads(part), evidence.part(slack, "auroc", NOT_FOLLOWED, aurocs=part["value"])
 
 
 def _unfiltered_worst(evidence: Evidence, part: pd.DataFrame) -> Answer:

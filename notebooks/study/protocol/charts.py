@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from study.drawing import STYLES, WIDTH, words
+from study.drawing import STYLES, WIDTH, legend_above, words
 from study.methods import label_of
 from study.protocol.names import LABELS
 
@@ -31,5 +31,5 @@ def protocol_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         ax.set(title=words(name), xlabel="points of F1 over the label-free judgement")
         ax.set_yticks(np.arange(len(practices)), [LABELS[p] for p in practices])
         ax.set_ylim(len(practices) - 0.45, -0.55)
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width == WIDTH else 2)
+    legend_above(fig, 4, *axes.flat[0].get_legend_handles_labels())
     return fig

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from radarlib.oneclass import CLASSIFIERS
-from study.drawing import STYLES, WIDTH, curve, message, words
+from study.drawing import STYLES, WIDTH, curve, legend_above, message, words
 from study.methods import METHODS, label_of, table_rows
 from study.methods import method as find_method
 from study.metrics import TITLES
@@ -98,7 +98,7 @@ def contamination_figure(table: pd.DataFrame, metrics: tuple[str, ...], width: f
             row[0].set_ylabel(name.replace("_", " "))
     for ax in axes[-1]:
         ax.set_xlabel("contamination")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5 if width == WIDTH else 2)
+    legend_above(fig, 5, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 
@@ -127,7 +127,7 @@ def classifiers_figure(table: pd.DataFrame, times: pd.DataFrame, width: float = 
         )  # fmt: skip
     left.set(yticks=range(len(sets)), yticklabels=[s.replace("_", " ") for s in sets], xlim=(-0.02, 1.02))
     left.set(xlabel="F1 (filled), AUROC (open)", ylim=(len(sets) - 0.45, -0.55))
-    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3 if width == WIDTH else 2)
+    legend_above(fig, 3, *left.get_legend_handles_labels())
     right.set(xscale="log", yscale="log", xlabel="training images $n$", ylabel="seconds to fit")
     right.legend(title="slope at the largest sizes", title_fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1))
     return fig
@@ -158,7 +158,7 @@ def conformal_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         found.set_ylabel("defects found")
     for ax in axes[-1]:
         ax.set_xlabel("rate asked for")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2 if width == WIDTH else 1)
+    legend_above(fig, 2, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 
@@ -197,7 +197,7 @@ def promise_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         gross.set_ylabel("gross defects missed")
     for ax in axes[-1]:
         ax.set_xlabel("good images")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2 if across else 1)
+    legend_above(fig, 2, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 
@@ -233,7 +233,7 @@ def ablation_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
             ax.set_axis_off()
         for ax in line[::columns]:
             ax.set_ylabel(name.replace("_", " "))
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3 if width == WIDTH else 2)
+    legend_above(fig, 3, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 

@@ -7,12 +7,14 @@ ones.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from radarlib.oneclass import CLASSIFIERS
 from study.claims import (
+    GUESS,
     NOT_FOLLOWED,
     Answer,
     Claim,
@@ -121,7 +123,8 @@ def _localises(evidence: Evidence) -> Finding:
         if np.isnan(ours[0]):
             return "no masks", None
         text = f"pixel AUROC {ours[0]:.2f}, raw image {raw[0]:.2f}"
-        return text, evidence.ahead(ours, np.maximum(raw, 0.5), "pixel_auroc", None)
+        found = evidence.ahead(ours, np.maximum(raw, GUESS), "pixel_auroc", None)
+        return text, replace(found, chance=False)  # no better than chance is an answer here
 
     return per_set(evidence, "any", ask)
 

@@ -33,7 +33,7 @@ def feature_plane(
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     gx, gy = np.meshgrid(np.geomspace(x0, x1, 120), np.geomspace(y0, y1, 120))
     flagged = classifier.predict(np.column_stack([gx.ravel(), gy.ravel()])).reshape(gx.shape)
-    ax.contourf(gx, gy, flagged, levels=[-0.5, 0.5], colors=["#0072B2"], alpha=0.12, zorder=0)
+    ax.contourf(gx, gy, flagged, levels=[-0.5, 0.5], colors=[NORMAL], alpha=0.12, zorder=0)
     ax.set(xlim=(x0, x1), ylim=(y0, y1), title="Isolation Forest (shaded: normal)")
     for axis, low, high in ((ax.xaxis, x0, x1), (ax.yaxis, y0, y1)):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low > 4 else MaxNLocator(4))

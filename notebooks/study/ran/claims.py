@@ -28,7 +28,8 @@ def _steps_help(metric: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
 
 def _both_spaces(evidence: Evidence, part: pd.DataFrame) -> Answer:
     line = by(part[(part["step"] == ALL) & (part["metric"] == "auroc")], "space")
-    level = evidence.no_worse(line["both"] - line["feature"], "auroc", NOT_FOLLOWED)
+    spaces = line[["both", "feature"]]
+    level = evidence.no_worse(line["both"] - line["feature"], "auroc", NOT_FOLLOWED, spaces)
     return told(line), all_of([level, evidence.ahead(line["both"], line["pixel"], "auroc", NOT_FOLLOWED)])
 
 

@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.drawing import ANOMALOUS, HEAT, STYLES, WIDTH, Example, outlined, words
+from study.drawing import ANOMALOUS, HEAT, STYLES, WIDTH, Example, legend_above, outlined, words
 from study.systems.plan import SHARED, SYSTEMS
 from study.systems.tables import Seen
 
@@ -37,7 +37,7 @@ def curves_figure(table: pd.DataFrame) -> Figure:
     for line in axes:
         line[0].set_ylabel("loss")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=max(1, min(6, len(labels))))
+    legend_above(fig, 6, handles, labels)
     return fig
 
 
@@ -52,7 +52,7 @@ def ranks_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         ax.plot(part["rank"], own, STYLES[k][0], color=f"C{k}", ms=4, label=family)
     ax.set(yticks=range(len(table)), yticklabels=[SYSTEMS[key].label for key in table["system"]])
     ax.set(xlabel="mean rank of I-AUROC over sets (1 is the best)", ylim=(len(table) - 0.4, -0.6))
-    fig.legend(loc="outside upper center", ncols=4 if width == WIDTH else 2)
+    legend_above(fig, 4, *ax.get_legend_handles_labels())
     return fig
 
 

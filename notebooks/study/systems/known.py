@@ -93,7 +93,7 @@ def d3ad(given: Given, factor: int = 4) -> Fitted:
     """D3AD, its latents at a quarter of the side as in its own chapter, with as many steps as the others."""
     changes = {
         "factor": factor, "steps": given.steps, "autoencoder_steps": given.steps, "batch": given.batch,
-        "autoencoder_batch": given.batch, "finer": True, "sigma": 0,  # all maps are smoothed alike, later
+        "autoencoder_batch": given.batch, "sigma": 0,  # all maps are smoothed alike, later
     }  # fmt: skip
     settings = merge(given.settings, {"d3ad": changes, "features": {"side": given.extractor.side}})
     folder = given.folder / f"d3ad{factor}"

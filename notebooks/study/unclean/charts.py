@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.drawing import STYLES, WIDTH, Example, examples_figure, message, words
+from study.drawing import STYLES, WIDTH, Example, examples_figure, legend_above, message, words
 from study.metrics import TITLES
 
 NOTHING = "no set of this profile has the images, or the masks, that this takes"
@@ -64,7 +64,7 @@ def shares_figure(table: pd.DataFrame, metrics: Sequence[str], xlabel: str, widt
     for ax in axes[-1]:
         ax.set_xlabel(xlabel)
     labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(*labels, loc="outside upper center", ncols=5 if width == WIDTH else 3)
+    legend_above(fig, 5, *labels)
     return fig
 
 
@@ -96,7 +96,7 @@ def delta_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
         ax.set_xticks(range(len(deltas)), [SHORT.get(d, d) for d in deltas])
     for ax in axes[-1]:
         ax.set_xlabel("δ of the Huber loss")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    legend_above(fig, 4, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 from scipy.stats import norm
@@ -38,6 +39,14 @@ def _value(row: pd.Series, digits: int = 2) -> str:
     return with_interval(row["ours"], row["low"], row["high"], digits)
 
 
+def _guessed(evidence: Evidence, part: pd.DataFrame) -> dict[float, bool]:
+    """By share of defective images whether no method finds defects better than by chance: by their AUROCs, whatever is
+    compared then.
+    """
+    rows = part[(part["metric"] == "auroc") & part["method"].isin([HUBER, *RIVALS])]
+    return {share: evidence.guessed(found["value"]) for share, found in rows.groupby("share")}
+
+
 def _domain(kind: str) -> Callable[[Evidence], Finding]:
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         rows = part.set_index("method")
@@ -49,10 +58,11 @@ def _domain(kind: str) -> Callable[[Evidence], Finding]:
 
 def _ahead(evidence: Evidence, part: pd.DataFrame, metrics: Sequence[str] = ("auroc", "auprc")) -> Answer:
     """Whether Huber beats the rivals at every share in `part`, in every metric."""
-    parts = []
-    for (metric, _), rows in part[part["metric"].isin(metrics)].groupby(["metric", "share"]):
+    parts, guessed = [], _guessed(evidence, part)
+    for (metric, share), rows in part[part["metric"].isin(metrics)].groupby(["metric", "share"]):
         values = by(rows, "method")
-        parts.append(evidence.ahead(values[HUBER], highest(values[list(RIVALS)]), PIXELS[str(metric)], NOT_FOLLOWED))
+        found = evidence.ahead(values[HUBER], highest(values[list(RIVALS)]), PIXELS[str(metric)], NOT_FOLLOWED)
+        parts.append(replace(found, chance=guessed[share]))
     return f"ahead in {sum(p.side for p in parts)} of {len(parts)} comparisons", all_of(parts)
 
 
@@ -71,11 +81,12 @@ def _marginal_mse(evidence: Evidence, part: pd.DataFrame) -> Answer:
 
 
 def _anoddpm_worst(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    parts = []
-    for (metric, _), rows in part[part["share"] > 0].groupby(["metric", "share"]):
+    parts, guessed = [], _guessed(evidence, part)
+    for (metric, share), rows in part[part["share"] > 0].groupby(["metric", "share"]):
         values = by(rows, "method") * (-1 if metric == "mse" else 1)
         slack = lowest(values[[HUBER, "DiffusionAD"]]) - values["AnoDDPM"]
-        parts.append(evidence.part(slack, PIXELS[str(metric)], NOT_FOLLOWED))
+        found = evidence.part(slack, PIXELS[str(metric)], NOT_FOLLOWED)
+        parts.append(replace(found, chance=metric != "mse" and guessed[share]))
     return f"worst in {sum(p.side for p in parts)} of {len(parts)} comparisons", all_of(parts)
 
 
@@ -84,7 +95,8 @@ def _ddpm_suffers(evidence: Evidence, part: pd.DataFrame) -> Answer:
     most = rows.index.max()
     clean, dirty = rows.loc[0.0], rows.loc[most]
     text = f"AUROC {_value(clean)} clean, {_value(dirty)} at {most:.0%}"
-    return text, evidence.part(clean["value"] - dirty["value"] - GAP, "pixel_auroc", NOT_FOLLOWED)
+    slack = clean["value"] - dirty["value"] - GAP
+    return text, evidence.part(slack, "pixel_auroc", NOT_FOLLOWED, aurocs=[clean["value"]])
 
 
 def _delta(
@@ -95,10 +107,12 @@ def _delta(
     def check(evidence: Evidence, part: pd.DataFrame) -> Answer:
         part = part.assign(delta=pd.to_numeric(part["delta"], errors="coerce")).dropna(subset="delta")
         lines, parts, digits = [], [], 3 if "mse" in metrics else 2
+        guessed = evidence.guessed(part.loc[part["metric"] == "auroc", "value"])
         for metric in metrics:
             values = by(part[part["metric"] == metric], "delta").sort_index()
             lines.append(f"{metric.upper()} " + ", ".join(f"{v[0]:.{digits}f}" for v in values))
-            parts.append(ask(evidence, values, PIXELS[metric]))
+            found = ask(evidence, values, PIXELS[metric])
+            parts.append(replace(found, chance=metric != "mse" and guessed))
         return ", ".join(lines), all_of(parts)
 
     return check
