@@ -132,6 +132,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/jobs.smk"
 include: "workflow/rules/notebooks.smk"
+include: "workflow/rules/detect.smk"
 
 
 rule study:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from radarlib import __version__
 from radarlib.errors import UserError
+from radarlib.inspection import MAPS
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import
     from radarlib.inspection.detector import Detector
@@ -90,13 +91,13 @@ def _detect(args: argparse.Namespace) -> int:
     from radarlib.inspection.detector import Detector
     from radarlib.inspection.judge import detect, watch
 
-    if args.watch and (len(args.images) > 1 or args.jobs != 1):
-        raise UserError("--watch takes one folder, and no --jobs; leave out one of the two")
+    if args.watch and (len(args.images) > 1 or args.jobs != 1 or args.maps != MAPS[0]):
+        raise UserError("--watch takes one folder, and neither --jobs nor --maps; leave out one of the two")
     detector = Detector.load(args.model, args.device)
     if args.watch:
         watch(detector, args.images[0], args.out, args.model)
         return 0
-    table, failures = detect(detector, args.images, args.out, args.model, args.jobs)
+    table, failures = detect(detector, args.images, args.out, args.model, args.jobs, args.maps)
     if len(table):
         print(f"{args.out / 'scores.csv'}: {int(table['anomalous'].sum())} of {len(table)} images anomalous")
     for line in failures:
@@ -198,10 +199,15 @@ def _add_fit(command: Command) -> None:
 def _add_others(command: Command) -> None:
     detect = command("detect", _detect, "Judge images with a fitted model: scores.csv, report.html, maps, overlays.")
     detect.add_argument("model", type=Path, metavar="MODEL_DIR")
-    detect.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_DIR")
+    detect.add_argument(
+        "images", type=Path, nargs="+", metavar="IMAGE_OR_DIR", help="or a .txt with the path of an image a line"
+    )
     detect.add_argument("--out", type=Path, required=True, metavar="DIR")
     detect.add_argument(
         "--jobs", type=int, default=1, help="processes, each with a thread (default 1 with all threads)"
+    )
+    detect.add_argument(
+        "--maps", choices=MAPS, default=MAPS[0], help="of which images to keep map and overlay (default all)"
     )
     detect.add_argument("--watch", action="store_true", help="judge the images of a folder as they arrive")
     detect.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

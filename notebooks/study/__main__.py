@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radarlib.cli import answer
+from radarlib.inspection import MAPS
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and not every command needs it
     from radarlib.denoiser import Denoiser
@@ -90,6 +91,29 @@ def _pdf(args: argparse.Namespace) -> int:
     return 0
 
 
+def _cut(args: argparse.Namespace) -> int:
+    from radarlib.inspection.shards import cut
+
+    table = cut([args.images], args.out, args.size)
+    print(f"{args.out}: {table['images'].sum():,} images in {len(table):,} shards")
+    return 0
+
+
+def _shard(args: argparse.Namespace) -> int:
+    from radarlib.inspection.shards import judge_shard
+
+    judge_shard(args.fitted, args.images, args.out, args.device, args.maps)
+    return 0
+
+
+def _gather(args: argparse.Namespace) -> int:
+    from radarlib.inspection.shards import gather
+
+    seen, anomalous, failed = gather(args.out)
+    print(f"{args.out / 'scores.csv'}: {anomalous:,} of {seen:,} images anomalous; {failed:,} could not be judged")
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="study", description="The commands that the Snakefile's rules run.")
     commands = top.add_subparsers(dest="command", required=True)
@@ -102,6 +126,9 @@ def parser() -> argparse.ArgumentParser:
         ("notebook", _notebook, "Run a notebook with checked parameters."),
         ("gallery", _gallery, "One page with every exhibit."),
         ("pdf", _pdf, "One PDF with every exhibit, for print."),
+        ("cut", _cut, "Cut a folder or a list of images into shards."),
+        ("shard", _shard, "Judge the images of a shard."),
+        ("gather", _gather, "Put what was found in all shards together."),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
@@ -129,6 +156,12 @@ def parser() -> argparse.ArgumentParser:
     chosen["notebook"].add_argument(
         "-p", dest="parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
     )
+    chosen["shard"].add_argument("fitted", type=Path, help="what `radarlib fit` left")
+    chosen["shard"].add_argument("--device", default="auto")
+    chosen["shard"].add_argument("--maps", choices=MAPS, default=MAPS[0])
+    chosen["cut"].add_argument("--size", type=int, required=True, help="images of a shard at most")
+    for name in ("cut", "shard"):
+        chosen[name].add_argument("images", type=Path)
     for name in ("gallery", "pdf"):
         chosen[name].add_argument("folder", type=Path)
         chosen[name].add_argument("exhibits", nargs="+")

@@ -19,8 +19,10 @@ import pandas as pd
 from radarlib.config import resolve
 from radarlib.errors import UserError
 from radarlib.files import alone_in, read_json, sha256_file, write_bytes, write_csv, write_json
-from radarlib.images import content_hash, list_images, read_image
+from radarlib.images import content_hash, read_image
+from radarlib.inspection import ALL, FLAGGED
 from radarlib.inspection.detector import Detector
+from radarlib.inspection.inputs import inputs
 from radarlib.inspection.regions import Region
 from radarlib.inspection.report import report
 from radarlib.inspection.roi import read_roi
@@ -70,45 +72,33 @@ def overlay(image: np.ndarray, s: np.ndarray, scale: float, found: Sequence[Regi
     return painted
 
 
-def _inputs(targets: list[Path]) -> list[tuple[Path, str]]:
-    """Image files with the name that each has in the results: its path below the folder that was given."""
-    found: list[tuple[Path, str]] = []
-    for target in targets:
-        if target.is_dir():
-            found += [(path, path.relative_to(target).as_posix()) for path in list_images(target)]
-        elif target.exists():
-            found.append((target, target.name))
-        else:
-            raise UserError(f"{target}: no such file or folder")
-    names = [name for _, name in found]
-    if len(set(names)) < len(names):  # folders with equal names inside: keep them apart by their full paths
-        found = [(path, path.resolve().relative_to(path.resolve().anchor).as_posix()) for path, _ in found]
-    return list({name: (path, name) for path, name in found}.values())
-
-
 @dataclass
 class Results:
     """What is left in `out`: `scores.csv` (image, score, threshold, anomalous, p_value from a calibrated model, and
     from format 4 on the number of regions), `detections.json` (the same, and each region as `Region` describes it),
     `maps/<image>.tiff` (float32), `overlays/<image>.png`, `report.html`, and `detect.json`, by which a killed run goes
     on where it stopped if the model and the image are the same.
+
+    maps : of which images maps and overlays are kept, one of MAPS.
     """
 
     out: Path
     model: str
     values: list[str]
+    maps: str = ALL
     done: dict[str, dict] = field(default_factory=dict)
     rows: dict[str, dict] = field(default_factory=dict)
     flushed: float = field(default_factory=time.monotonic)
     waiting: bool = False  # whether something was found since they were written
 
     @classmethod
-    def of(cls, detector: Detector, out: Path, model: Path) -> Results:
+    def of(cls, detector: Detector, out: Path, model: Path, maps: str = ALL) -> Results:
         values = ["score", "threshold", "anomalous", *(["p_value"] if len(detector.calibration_scores_) else [])]
         values += [] if detector.peaks_ is None else ["regions"]
         fingerprint, path = sha256_file(model / "detector.json"), out / "detect.json"
         state = read_json(path) if path.is_file() else {}
-        return cls(out, fingerprint, values, state.get("done", {}) if state.get("model") == fingerprint else {})
+        done = state.get("done", {}) if state.get("model") == fingerprint else {}
+        return cls(out, fingerprint, values, maps, done)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -120,9 +110,15 @@ class Results:
         """Of an image: its map and its overlay."""
         return self.out / "maps" / f"{name}.tiff", self.out / "overlays" / f"{name}.png"
 
+    def drawn(self, anomalous: bool) -> bool:
+        """Whether map and overlay of such an image are kept."""
+        return self.maps == ALL or (self.maps == FLAGGED and anomalous)
+
     def known(self, name: str, content: str) -> bool:
         kept = self.done.get(name, {})
-        return kept.get("content") == content and "size" in kept and all(f.is_file() for f in self.files(name))
+        if kept.get("content") != content or "size" not in kept:
+            return False
+        return not self.drawn(kept["anomalous"]) or all(f.is_file() for f in self.files(name))
 
     def add(self, name: str, found: dict) -> None:
         self.done[name] = found
@@ -149,9 +145,10 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
     if results.known(name, content):
         return results.done[name]
     found = detector.detect(image, str(path))
-    pictures = found.anomaly_map, overlay(image, found.anomaly_map, detector.map_scale, found.regions or ())
-    for file, pixels in zip(results.files(name), pictures, strict=True):
-        write_bytes(file, cv2.imencode(file.suffix, pixels)[1].tobytes())
+    if results.drawn(bool(found.anomalous)):
+        pictures = found.anomaly_map, overlay(image, found.anomaly_map, detector.map_scale, found.regions or ())
+        for file, pixels in zip(results.files(name), pictures, strict=True):
+            write_bytes(file, cv2.imencode(file.suffix, pixels)[1].tobytes())
     return {
         "content": content,
         "score": found.score,
@@ -166,12 +163,12 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
 _worker: tuple[Detector, Results] | None = None  # of a process of its own
 
 
-def _start(model: Path, device: str, out: Path) -> None:
+def _start(model: Path, device: str, out: Path, maps: str) -> None:
     global _worker
     threading.Thread(target=_end_with_parent, daemon=True).start()
     use_threads(1)
     detector = Detector.load(model, device)
-    _worker = detector, Results.of(detector, out, model)
+    _worker = detector, Results.of(detector, out, model, maps)
 
 
 def _end_with_parent() -> None:
@@ -196,7 +193,7 @@ def _each(
     """What is found of each image, in their order, or why it cannot be judged; in `jobs` processes."""
     if jobs > 1:
         context = multiprocessing.get_context("spawn")
-        start = (model, detector.device, results.out)
+        start = (model, detector.device, results.out, results.maps)
         with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=start) as pool:
             try:
                 yield from pool.map(_judge_there, *zip(*todo, strict=True))
@@ -212,15 +209,22 @@ def _each(
 
 
 def detect(
-    detector: Detector, targets: list[Path], out: Path, model: Path, jobs: int = 1
+    detector: Detector, targets: list[Path], out: Path, model: Path, jobs: int = 1, maps: str = ALL
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Judge images and folders of images. Returns the table of scores and one line for each image that failed.
+    """Judge images, folders and lists of images. Returns the table of scores and one line for each image that failed.
 
-    Leaves in `out` what `Results` says. jobs : processes, each with a thread.
+    Leaves in `out` what `Results` says. jobs : processes, each with a thread. maps : of MAPS.
     """
-    todo, failures = _inputs(targets), list[str]()
+    return judge(detector, inputs(targets), out, model, jobs, maps)
+
+
+def judge(
+    detector: Detector, todo: list[tuple[Path, str]], out: Path, model: Path, jobs: int = 1, maps: str = ALL
+) -> tuple[pd.DataFrame, list[str]]:
+    """Judge files, each with its name in the results, as `detect` does."""
+    failures = list[str]()
     with alone_in(out):
-        results = Results.of(detector, out, model)
+        results = Results.of(detector, out, model, maps)
         answers = _each(detector, todo, results, model, min(jobs, len(todo)))
         for (_, name), answer in zip(progress(todo, desc="detecting", unit="image"), answers, strict=True):
             if isinstance(answer, str):

@@ -15,18 +15,20 @@ PAGE = Template(Path(__file__).with_name("report.html").read_text())
 HEADS = {"score": "score", "threshold": "threshold", "p_value": "p-value", "regions": "regions", "anomalous": "verdict"}
 
 
-def report(table: pd.DataFrame, failures: list[str], out: Path) -> None:
-    """Leave `report.html` in `out`, where the overlays lie. table : of `scores.csv`. failures : lines of images that
-    could not be judged.
+def report(table: pd.DataFrame, failures: list[str], out: Path, of: tuple[int, int] | None = None) -> None:
+    """Leave `report.html` in `out`, where the overlays lie. table : of `scores.csv`; rows with a `shard` have theirs
+    in its folder. failures : lines of images that could not be judged. of : anomalous images and all, where the table
+    has the highest scores alone.
     """
     table = table.sort_values("score", ascending=False)
     columns = [key for key in HEADS if key in table]
     heads = "".join(f"<th{' class=n' * (key != 'anomalous')}><button>{HEADS[key]}</button></th>" for key in columns)
-    rows = "\n".join(_row(row, columns) for row in table.to_dict("records"))
-    bad, n = int(table["anomalous"].sum()), len(table)
+    rows = "\n".join(_row(row, columns, out) for row in table.to_dict("records"))
+    bad, n = of or (int(table["anomalous"].sum()), len(table))
+    here = f"; the {len(table)} highest scores" if len(table) < n else ""
     listed = "".join(f"<li>{html.escape(line)}</li>" for line in failures)
     page = PAGE.substitute(
-        title=f"{bad} of {n} images are anomalous",
+        title=f"{bad:,} of {n:,} images are anomalous{here}",
         failures=f"<p>Could not be judged:</p><ul>{listed}</ul>" if failures else "",
         heads=heads,
         rows=rows,
@@ -34,13 +36,12 @@ def report(table: pd.DataFrame, failures: list[str], out: Path) -> None:
     write_bytes(out / "report.html", page.encode())
 
 
-def _row(row: dict, columns: list[str]) -> str:
+def _row(row: dict, columns: list[str], out: Path) -> str:
     name = str(row["image"])
-    source, label = quote(f"overlays/{name}.png"), html.escape(name)
-    cells = [
-        f'<td><a href="{source}"><img src="{source}" alt="overlay of {label}" loading="lazy"></a></td>',
-        f'<td class="name">{label}</td>',
-    ]
+    file = f"shards/{row['shard']}/overlays/{name}.png" if "shard" in row else f"overlays/{name}.png"
+    source, label = quote(file), html.escape(name)
+    picture = f'<a href="{source}"><img src="{source}" alt="overlay of {label}" loading="lazy"></a>'
+    cells = [f"<td>{picture if (out / file).is_file() else ''}</td>", f'<td class="name">{label}</td>']
     for key in columns:
         if key == "anomalous":
             verdict = ("bad", "anomalous") if row[key] else ("ok", "normal")

@@ -47,8 +47,10 @@ def free_dead_locks():
 
 ALIVE = free_dead_locks()
 PROFILE = config.get("profile", "default")
-OVERRIDES = typed({key: value for key, value in config.items() if key != "profile"})
+DETECTION = {"model": None, "images": None, "out": "found", "shard": 2000, "maps": "anomalous"}  # of `detect`, below
+OVERRIDES = typed({key: value for key, value in config.items() if key not in ("profile", *DETECTION)})
 PASSED = ("study.methods", "study.plan")  # what a job takes from these it is passed: a new method reruns no other
+DEVICE = OVERRIDES.get("compute", {}).get("device", "auto")
 JOBS = list(dict.fromkeys(job for entry in NOTEBOOKS.values() for job in entry.jobs))
 SET, RUN = "results/{profile}/{set}", "results/{profile}/{set}/seed{seed}"
 
@@ -90,6 +92,12 @@ def code(*modules, without=()):
 
 def threads_of(wildcards):
     return settings(wildcards.profile)["compute"]["threads"]
+
+
+def on_gpu(wildcards):
+    """GPUs that a job asks for: none where the settings say that there is none, as on a cluster without."""
+    chosen = settings(wildcards.profile)["compute"]["device"] if hasattr(wildcards, "profile") else DEVICE
+    return int(chosen != "cpu")
 
 
 def folder_of(wildcards, output):

@@ -28,7 +28,7 @@ for job in JOBS:
                 models=given,
             threads: threads_of
             resources:
-                gpu=1,
+                gpu=on_gpu,
             shell:
                 "python -m study job {params.module} {input.data} {params.models} --threads {threads}"
                 " --seed {wildcards.seed} --out {params.out} --label '{wildcards.set} seed {wildcards.seed}'"

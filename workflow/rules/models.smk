@@ -37,7 +37,7 @@ rule train:
     priority: 2  # the longest jobs first, or the last of an odd number would run beside an idle core
     threads: threads_of
     resources:
-        gpu=1,
+        gpu=on_gpu,
     shell:
         "python -m study train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out} {params.side}"
         " --label '{wildcards.set} seed {wildcards.seed}: training {wildcards.model}' --settings {params.settings:q}"

@@ -39,7 +39,7 @@ for notebook, entry in NOTEBOOKS.items():
             beside=lambda wildcards, entry=entry: beside(wildcards.profile) if entry.ledger else "",
         threads: threads_of
         resources:
-            gpu=int(bool(entry.models)),
+            gpu=lambda wildcards, entry=entry: on_gpu(wildcards) if entry.models else 0,
         shell:
             "python -m study notebook {input.notebook} {log.notebook} {output.html} --threads {threads}"
             " -p profile {wildcards.profile} -p overrides {params.overrides:q}"

@@ -20,7 +20,7 @@ rule score:
         models=given,
     threads: threads_of
     resources:
-        gpu=1,
+        gpu=on_gpu,
     shell:
         "python -m study score {input.data} --method {wildcards.method} {params.models} --threads {threads}"
         " --seed {wildcards.seed} --out {params.out} --label '{wildcards.set} seed {wildcards.seed}: {wildcards.method}'"
@@ -47,7 +47,7 @@ rule cost:
     # It uses one thread and asks for all, so that nothing else runs while it measures; a smoke test's times mean nothing.
     threads: lambda wildcards: 1 if settings(wildcards.profile)["watermark"] else workflow.cores
     resources:
-        gpu=1,
+        gpu=on_gpu,
     shell:
         "python -m study cost {input.data} {params.models} --threads 1 --out {output}"
         " --settings {params.settings:q} 2>&1 | tee {log}"

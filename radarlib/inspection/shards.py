@@ -1,0 +1,118 @@
+"""More images than one process should judge: a list cut into shards, each judged by itself, and one table of all."""
+
+from __future__ import annotations
+
+import csv
+import heapq
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from radarlib.errors import UserError
+from radarlib.files import write_bytes, write_csv
+from radarlib.inspection.detector import Detector
+from radarlib.inspection.inputs import inputs
+from radarlib.inspection.judge import judge
+from radarlib.inspection.report import report
+
+SHOWN = 200  # of a whole run's images, the ones with the highest scores
+COLUMNS = ("image", "path")
+
+
+def cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
+    """Cut images into shards of at most `size`: a list of each in `out/shards/<shard>.csv`, and all of them in
+    `out/shards.csv`, which is returned (shard, images).
+
+    What was cut before stays as it is, but for images that are gone; new ones open shards of their own. So nothing is
+    judged twice. Raises UserError as `inputs` does, and for a size below 1.
+    """
+    if size < 1:
+        raise UserError(f"shard: {size} images; a shard needs one at least")
+    left = {name: str(path.resolve()) for path, name in inputs(targets)}
+    lists: dict[str, dict[str, str]] = {}
+    for file in sorted((out / "shards").glob("*.csv")):
+        known = {name: str(path) for path, name in listed(file)}
+        lists[file.stem] = {name: left.pop(name) for name in known if left.get(name) == known[name]}
+    new, last = iter(left.items()), max((int(name) for name in lists), default=-1)
+    while part := dict(islice(new, size)):
+        last += 1
+        lists[f"{last:05d}"] = part
+    for shard, images in lists.items():
+        _write_list(out / "shards" / f"{shard}.csv", images)
+    table = pd.DataFrame({"shard": list(lists), "images": [len(images) for images in lists.values()]})
+    table = table[table["images"] > 0]
+    write_csv(out / "shards.csv", table)
+    return table
+
+
+def _write_list(file: Path, images: dict[str, str]) -> None:
+    """Unless it is there already, so that its time says when it changed."""
+    text = pd.DataFrame(images.items(), columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n").encode()
+    if not file.is_file() or file.read_bytes() != text:
+        write_bytes(file, text)
+
+
+def listed(file: Path) -> list[tuple[Path, str]]:
+    """A shard's images, each with its name in the results. Raises UserError for a file that is no such list."""
+    with file.open(newline="") as lines:
+        rows = list(csv.reader(lines))
+    if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != 2 for row in rows):
+        raise UserError(f"{file}: no list of a shard (columns image and path); remove it, and it is made anew")
+    return [(Path(path), name) for name, path in rows[1:]]
+
+
+def judge_shard(model: Path, shard: Path, out: Path, device: str, maps: str) -> None:
+    """Judge a shard's images: `out` has what `judge.Results` says, and `failures.csv`, a line for each image that could
+    not be judged. Where a run was killed it goes on.
+    """
+    detector = Detector.load(model, device)
+    _, failures = judge(detector, listed(shard), out, model, maps=maps)
+    write_csv(out / "failures.csv", pd.DataFrame({"failure": failures}))
+
+
+def _rows(files: list[Path]) -> Iterator[dict[str, str]]:
+    for file in files:
+        with file.open(newline="") as lines:
+            for row in csv.DictReader(lines):
+                yield {"shard": file.parent.name, **row}
+
+
+def gather(out: Path) -> tuple[int, int, int]:
+    """Put the tables of the shards that `cut` named together, a row at a time: `scores.csv` (with a column `shard`, in
+    whose folder the maps are), `failures.csv`, and `report.html` of the SHOWN images with the highest scores.
+
+    Returns how many images were judged, how many of them are anomalous, and how many could not be judged.
+    """
+    names = pd.read_csv(out / "shards.csv", dtype={"shard": str})["shard"]
+    folders = [out / "shards" / name for name in names]
+    seen = anomalous = 0
+    highest: list[tuple[float, int, dict]] = []
+    partial = out / "scores.csv.part"
+    with partial.open("w", newline="") as file:
+        writer = None
+        for row in _rows([folder / "scores.csv" for folder in folders]):
+            if writer is None:
+                writer = csv.DictWriter(file, list(row), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(row)
+            seen += 1
+            anomalous += row["anomalous"] == "True"
+            heapq.heappush(highest, (float(row["score"]), -seen, row))
+            if len(highest) > SHOWN:
+                heapq.heappop(highest)
+    partial.replace(out / "scores.csv")
+    failures = [row["failure"] for row in _rows([folder / "failures.csv" for folder in folders])]
+    write_csv(out / "failures.csv", pd.DataFrame({"failure": failures}))
+    table = pd.DataFrame([row for *_, row in sorted(highest, reverse=True, key=lambda entry: entry[:2])])
+    report(_numbers(table), failures[:SHOWN], out, (anomalous, seen))
+    return seen, anomalous, len(failures)
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """What was read as text, as the values that it stands for."""
+    found = table.copy()
+    for column in found.columns.difference(["image", "shard"]):
+        found[column] = found[column].eq("True") if column == "anomalous" else pd.to_numeric(found[column])
+    return found
