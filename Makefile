@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: study test quick report clean expected
+.PHONY: study test quick slurm report clean expected
 
 study: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --rerun-incomplete
@@ -17,6 +17,10 @@ test: .venv/installed
 # While working: the unit tests alone, in under 90 s.
 quick: .venv/installed
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not smoke and not slow" tests/radarlib tests/study tests/test_*.py
+
+# On a Slurm cluster that answers here: the smoke profile through it, compared with one on this machine.
+slurm: .venv/installed
+	$(BIN)/python -m pytest -p no:xdist -s tests/workflow/test_slurm.py
 
 report: study
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --report report.html

@@ -5,7 +5,7 @@ Data flows one way: images → patches → denoiser → map (radar, feature_step
 
 import sys
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # jsonschema builds a grammar for IRIs when it is imported: two seconds of every start, for a format that no schema here
 # names. It does without the package where it is missing.

@@ -5,6 +5,7 @@ repository.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,12 @@ def changed_settings(folder: Path, exhibit: str, section: str, **values: object)
 
 def snakemake(where: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return run("snakemake", "--cores", "2", *arguments, cwd=where, **environment)
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Rules that a dry run would run, with their counts."""
+    table = output.split("Job stats:")[1].split("total")[0] if "Job stats:" in output else ""
+    return {name: int(n) for name, n in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
 
 
 @pytest.fixture(scope="session")

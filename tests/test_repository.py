@@ -1,5 +1,6 @@
 """The files around the code stay in step with it."""
 
+import json
 import re
 import runpy
 import shlex
@@ -224,3 +225,7 @@ def test_licence_and_citation():
     assert "MIT License" in (REPOSITORY / "LICENSE").read_text()
     citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
     assert citation["version"] == __version__ and citation["license"] == "MIT"
+    meta = json.loads((REPOSITORY / "codemeta.json").read_text())
+    assert meta["version"] == __version__ and meta["license"].endswith("/MIT")
+    newest = re.search(r"^## (\S+)$", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None and newest[1] == __version__

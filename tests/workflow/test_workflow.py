@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, copy_repository, snakemake
+from conftest import REPOSITORY, copy_repository, jobs, snakemake
 
 from study.plan import notebook_digest
 from study.systems.plan import SYSTEMS
@@ -125,12 +125,6 @@ EXHIBITS = {
         ("pdf", "png", "csv"),
     ),
 }
-
-
-def jobs(output: str) -> dict[str, int]:
-    """Rules that a dry run would run, with their counts."""
-    table = output.split("Job stats:")[1].split("total")[0] if "Job stats:" in output else ""
-    return {name: int(n) for name, n in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("name", EXHIBITS)

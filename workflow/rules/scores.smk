@@ -45,7 +45,7 @@ rule cost:
         settings=lambda wildcards: json.dumps(settings(wildcards.profile)),
         models=given,
     # It uses one thread and asks for all, so that nothing else runs while it measures; a smoke test's times mean nothing.
-    threads: lambda wildcards: 1 if settings(wildcards.profile)["watermark"] else workflow.cores
+    threads: lambda wildcards: 1 if settings(wildcards.profile)["watermark"] else workflow.cores or 1
     resources:
         gpu=on_gpu,
     shell:
