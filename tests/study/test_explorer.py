@@ -1,22 +1,16 @@
 """The explorer: what it shows is what the study's own code finds, and a slider that is moved changes it."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from browsing import DRIVEN, chromium, served
 
 from study.explorer import CLOSED, Explorer, Player, Question
 from study.session import Session
 
 pytestmark = pytest.mark.smoke
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @pytest.fixture
@@ -89,44 +83,18 @@ def test_a_control_that_is_moved_changes_picture_and_words(session):
     assert explorer.controls["t"].disabled and not explorer.controls["contamination"].disabled
 
 
-@pytest.mark.skipif(
-    not (BROWSER and DRIVER and find_spec("selenium") and find_spec("voila")),
-    reason="needs chromium, chromedriver, selenium and voila",
-)
+@pytest.mark.skipif(not (DRIVEN and find_spec("voila")), reason="needs chromium, chromedriver, selenium and voila")
 def test_in_a_browser_a_slider_that_is_moved_changes_the_picture(smoke):
-    from selenium import webdriver
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
-    with socket.socket() as free:
-        free.bind(("", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "voila", "notebooks/18_explorer.ipynb", "--no-browser", f"--port={port}"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(command, cwd=smoke, env={**os.environ, "PYTHONPATH": str(smoke)}, **quiet)
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(BROWSER)
-    for argument in ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"):
-        options.add_argument(argument)
-    try:
-        for _ in range(120):
-            with socket.socket() as knock:
-                if knock.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.5)
-        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=str(DRIVER)))
-        try:
-            browser.get(f"http://127.0.0.1:{port}")
-            shown = WebDriverWait(browser, 180).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".widget-image"))
-            before = shown[1].get_attribute("src")
-            sliders = browser.find_elements(By.CSS_SELECTOR, ".widget-slider .noUi-handle")
-            sliders[3].send_keys(Keys.ARROW_RIGHT * 4)  # the blur
-            assert WebDriverWait(browser, 30).until(
-                lambda b: b.find_elements(By.CSS_SELECTOR, ".widget-image")[1].get_attribute("src") != before
-            )
-        finally:
-            browser.quit()
-    finally:
-        server.terminate()
-        server.wait(20)
+    with served(smoke, "voila", "notebooks/18_explorer.ipynb", "--no-browser") as address, chromium() as browser:
+        browser.get(address)
+        shown = WebDriverWait(browser, 180).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".widget-image"))
+        before = shown[1].get_attribute("src")
+        sliders = browser.find_elements(By.CSS_SELECTOR, ".widget-slider .noUi-handle")
+        sliders[3].send_keys(Keys.ARROW_RIGHT * 4)  # the blur
+        assert WebDriverWait(browser, 30).until(
+            lambda b: b.find_elements(By.CSS_SELECTOR, ".widget-image")[1].get_attribute("src") != before
+        )

@@ -1,7 +1,6 @@
 """The gallery in a real browser: what it shows, hides and enlarges, and that it can be used without eyes or mouse."""
 
 import json
-import shutil
 import subprocess
 from html import unescape
 from importlib.util import find_spec
@@ -10,14 +9,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from browsing import BROWSER
 
 from radarlib.errors import UserError
 from radarlib.files import write_json
 from study.gallery import gallery
 
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 in_a_browser = pytest.mark.skipif(not BROWSER, reason="no Chromium on this machine")
 
 CLAIMS = pd.DataFrame(
