@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
+DRIVER = shutil.which("chromedriver")
 DRIVEN = bool(BROWSER and DRIVER and find_spec("selenium"))
 
 

@@ -332,12 +332,24 @@ class Evidence:
         return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked, chance=chance)
 
     def ahead(
-        self, ours: np.ndarray, rival: np.ndarray, metric: str, moved: float | None, tracked: bool = False
+        self,
+        ours: np.ndarray,
+        rivals: np.ndarray | Iterable[np.ndarray],
+        metric: str,
+        moved: float | None,
+        tracked: bool = False,
+        aurocs: Iterable[np.ndarray] | None = None,
     ) -> Part:
-        """A comparison of two values of a metric of which 1 is the most: it holds where ours is the higher one."""
-        best = float(np.atleast_1d(rival)[0])
-        aurocs = (ours, rival) if metric in AUROCS else None
-        return replace(self.part(ours - rival, metric, moved, tracked, aurocs), room=1 - best)
+        """A comparison of values of a metric of which 1 is the most: it holds where ours is higher than the rival's, or
+        than the highest of several rivals'.
+
+        aurocs : what says whether anything is better than chance (None: the values themselves, if they are AUROCs).
+        """
+        several = [rivals] if isinstance(rivals, np.ndarray) else list(rivals)
+        rival = highest(several)
+        if aurocs is None and metric in AUROCS:
+            aurocs = [ours, *several]  # each by itself: the best of many guesses looks like more than one
+        return replace(self.part(ours - rival, metric, moved, tracked, aurocs), room=1 - float(rival[0]))
 
     def no_worse(
         self, slack: np.ndarray, metric: str, moved: float | None, aurocs: Iterable[np.ndarray] | None = None
@@ -345,9 +357,11 @@ class Evidence:
         """A comparison that holds unless it is off the claim's side by a difference that counts."""
         return replace(self.part(slack + self.margin(metric), metric, moved, aurocs=aurocs), margin=0)
 
-    def beyond(self, slack: np.ndarray, metric: str, moved: float | None) -> Part:
+    def beyond(
+        self, slack: np.ndarray, metric: str, moved: float | None, aurocs: Iterable[np.ndarray] | None = None
+    ) -> Part:
         """Of what is never below 0: a comparison that holds where all of the interval is a difference that counts."""
-        return Part(np.atleast_1d(slack) - self.margin(metric), 0, moved)
+        return replace(self.part(slack - self.margin(metric), metric, moved, aurocs=aurocs), margin=0)
 
     @cached_property
     def counts(self) -> pd.Series:

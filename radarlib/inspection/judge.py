@@ -22,7 +22,7 @@ from radarlib.files import alone_in, read_json, sha256_file, write_bytes, write_
 from radarlib.images import content_hash, read_image
 from radarlib.inspection import ALL, FLAGGED
 from radarlib.inspection.detector import Detector
-from radarlib.inspection.inputs import inputs
+from radarlib.inspection.inputs import inputs, refuse_within
 from radarlib.inspection.regions import Region
 from radarlib.inspection.report import report
 from radarlib.inspection.roi import read_roi
@@ -149,6 +149,9 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
         pictures = found.anomaly_map, overlay(image, found.anomaly_map, detector.map_scale, found.regions or ())
         for file, pixels in zip(results.files(name), pictures, strict=True):
             write_bytes(file, cv2.imencode(file.suffix, pixels)[1].tobytes())
+    else:  # of another model, or of another image of that name
+        for file in results.files(name):
+            file.unlink(missing_ok=True)
     return {
         "content": content,
         "score": found.score,
@@ -215,6 +218,7 @@ def detect(
 
     Leaves in `out` what `Results` says. jobs : processes, each with a thread. maps : of MAPS.
     """
+    refuse_within(out, targets)
     return judge(detector, inputs(targets), out, model, jobs, maps)
 
 

@@ -13,12 +13,12 @@ import pandas as pd
 from radarlib.errors import UserError
 from radarlib.files import write_bytes, write_csv
 from radarlib.inspection.detector import Detector
-from radarlib.inspection.inputs import inputs
+from radarlib.inspection.inputs import inputs, refuse_within, state
 from radarlib.inspection.judge import judge
 from radarlib.inspection.report import report
 
 SHOWN = 200  # of a whole run's images, the ones with the highest scores
-COLUMNS = ("image", "path")
+COLUMNS = ("image", "path", "state")
 
 
 def cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
@@ -26,14 +26,16 @@ def cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
     `out/shards.csv`, which is returned (shard, images).
 
     What was cut before stays as it is, but for images that are gone; new ones open shards of their own. So nothing is
-    judged twice. Raises UserError as `inputs` does, and for a size below 1.
+    judged twice. Raises UserError as `inputs` does, for a size below 1, for results among the images, and for a name
+    that no table can hold.
     """
+    refuse_within(out, targets)
     if size < 1:
         raise UserError(f"shard: {size} images; a shard needs one at least")
-    left = {name: str(path.resolve()) for path, name in inputs(targets)}
-    lists: dict[str, dict[str, str]] = {}
-    for file in sorted((out / "shards").glob("*.csv")):
-        known = {name: str(path) for path, name in listed(file)}
+    left = {_tellable(name, path): path.resolve() for path, name in inputs(targets)}
+    lists: dict[str, dict[str, Path]] = {}
+    for file in sorted((out / "shards").glob("[0-9]*.csv")):
+        known = {name: path for path, name in listed(file)}
         lists[file.stem] = {name: left.pop(name) for name in known if left.get(name) == known[name]}
     new, last = iter(left.items()), max((int(name) for name in lists), default=-1)
     while part := dict(islice(new, size)):
@@ -47,20 +49,27 @@ def cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
     return table
 
 
-def _write_list(file: Path, images: dict[str, str]) -> None:
-    """Unless it is there already, so that its time says when it changed."""
-    text = pd.DataFrame(images.items(), columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n").encode()
+def _tellable(name: str, path: Path) -> str:
+    if "\r" in name or "\n" in name or not f"{name}{path}".isprintable():
+        raise UserError(f"{name!r}: a name that no table can hold; rename the file")
+    return name
+
+
+def _write_list(file: Path, images: dict[str, Path]) -> None:
+    """With the state of each image. Unless it is there already, so that its time says when it changed."""
+    rows = [(name, str(path), state(path)) for name, path in images.items()]
+    text = pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n").encode()
     if not file.is_file() or file.read_bytes() != text:
         write_bytes(file, text)
 
 
 def listed(file: Path) -> list[tuple[Path, str]]:
     """A shard's images, each with its name in the results. Raises UserError for a file that is no such list."""
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.reader(lines))
-    if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != 2 for row in rows):
-        raise UserError(f"{file}: no list of a shard (columns image and path); remove it, and it is made anew")
-    return [(Path(path), name) for name, path in rows[1:]]
+    if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
+        raise UserError(f"{file}: no list of a shard (columns {', '.join(COLUMNS)}); remove it, and it is made anew")
+    return [(Path(path), name) for name, path, _ in rows[1:]]
 
 
 def judge_shard(model: Path, shard: Path, out: Path, device: str, maps: str) -> None:
@@ -72,11 +81,15 @@ def judge_shard(model: Path, shard: Path, out: Path, device: str, maps: str) -> 
     write_csv(out / "failures.csv", pd.DataFrame({"failure": failures}))
 
 
-def _rows(files: list[Path]) -> Iterator[dict[str, str]]:
-    for file in files:
-        with file.open(newline="") as lines:
-            for row in csv.DictReader(lines):
-                yield {"shard": file.parent.name, **row}
+def _rows(files: list[Path]) -> Iterator[list[str]]:
+    """The head of a table with a column `shard` before it, and then the rows of all of them."""
+    for k, file in enumerate(files):
+        with file.open(newline="", encoding="utf-8") as lines:
+            reader = csv.reader(lines)
+            head = next(reader)
+            if k == 0:
+                yield ["shard", *head]
+            yield from ([file.parent.name, *row] for row in reader)
 
 
 def gather(out: Path) -> tuple[int, int, int]:
@@ -88,25 +101,25 @@ def gather(out: Path) -> tuple[int, int, int]:
     names = pd.read_csv(out / "shards.csv", dtype={"shard": str})["shard"]
     folders = [out / "shards" / name for name in names]
     seen = anomalous = 0
-    highest: list[tuple[float, int, dict]] = []
+    highest: list[tuple[float, int, list[str]]] = []
     partial = out / "scores.csv.part"
-    with partial.open("w", newline="") as file:
-        writer = None
-        for row in _rows([folder / "scores.csv" for folder in folders]):
-            if writer is None:
-                writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                writer.writeheader()
+    rows = _rows([folder / "scores.csv" for folder in folders])
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head := next(rows))
+        flag, score = head.index("anomalous"), head.index("score")
+        for row in rows:
             writer.writerow(row)
             seen += 1
-            anomalous += row["anomalous"] == "True"
-            heapq.heappush(highest, (float(row["score"]), -seen, row))
+            anomalous += row[flag] == "True"
+            heapq.heappush(highest, (float(row[score]), -seen, row))
             if len(highest) > SHOWN:
                 heapq.heappop(highest)
     partial.replace(out / "scores.csv")
-    failures = [row["failure"] for row in _rows([folder / "failures.csv" for folder in folders])]
+    failures = [failure for _, failure in islice(_rows([folder / "failures.csv" for folder in folders]), 1, None)]
     write_csv(out / "failures.csv", pd.DataFrame({"failure": failures}))
-    table = pd.DataFrame([row for *_, row in sorted(highest, reverse=True, key=lambda entry: entry[:2])])
-    report(_numbers(table), failures[:SHOWN], out, (anomalous, seen))
+    told = failures[:SHOWN] + ([f"… and {len(failures) - SHOWN:,} more"] if len(failures) > SHOWN else [])
+    report(_numbers(pd.DataFrame([row for *_, row in highest], columns=head)), told, out, (anomalous, seen))
     return seen, anomalous, len(failures)
 
 

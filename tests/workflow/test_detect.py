@@ -6,8 +6,13 @@ import pandas as pd
 import pytest
 from conftest import copy_repository, run, snakemake, write_png
 
+from radarlib.errors import UserError
+from radarlib.files import read_json, write_json
+from radarlib.inspection import MAPS, judge
+from radarlib.inspection.detector import Detector
+from radarlib.inspection.inputs import inputs, state
 from radarlib.inspection.judge import example_folders, fit
-from radarlib.inspection.shards import cut, gather
+from radarlib.inspection.shards import cut, gather, listed
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,7 @@ def test_shards_say_what_one_process_says_and_nothing_is_judged_twice(folders):
     assert alone.returncode == 1 and "broken.png" in alone.stderr  # one image has failed, all others are judged
     whole = pd.read_csv(where / "alone/scores.csv")
     pd.testing.assert_frame_equal(found.drop(columns="shard"), whole)
+    assert 0 < whole["anomalous"].sum() < len(whole)
     assert found.groupby("shard").size().max() <= 3 and "broken.png" in (where / "found/failures.csv").read_text()
     assert f"{int(whole['anomalous'].sum())} of {len(whole)} images" in (where / "found/report.html").read_text()
     drawn = {file.name for file in (where / "found/shards").rglob("overlays/*.png")}
@@ -57,12 +63,24 @@ def test_shards_say_what_one_process_says_and_nothing_is_judged_twice(folders):
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
     assert "0_comes_first.png" in list(pd.read_csv(where / "found/scores.csv")["image"])
 
+    (new / "a/broken.png").write_bytes((new / "0_comes_first.png").read_bytes())  # it has been copied again
+    done = detect(where, f"images={new}", "shard=3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a/broken.png" in list(pd.read_csv(where / "found/scores.csv")["image"])
+    assert (where / "found/failures.csv").read_text() == "failure\n"
+
 
 def test_mistakes_get_one_line(folders, tmp_path):
     where, new = folders
     copy_repository(tmp_path / "w")
     for options, message in (
         ([f"images={new}"], "radarlib: detect needs model=…"),
+        ([f"model={where / 'model'}", "images=2024"], "radarlib: images=2024: read as a number"),
+        (
+            [f"model={where / 'model'}", f"images={new}", "maps=some"],
+            "radarlib: maps=some: one of all, anomalous, none",
+        ),
+        (["compute=cpu", f"model={where / 'model'}", f"images={new}"], "radarlib: what overrides"),
         (["model=nothing", f"images={new}"], "radarlib: nothing/detector.json: missing; give the folder that"),
         ([f"model={where / 'model'}", "images=nowhere"], "radarlib: nowhere: no such file or folder"),
     ):
@@ -85,6 +103,69 @@ def test_new_images_open_new_shards_and_those_that_are_gone_leave_theirs(tmp_pat
     now = {file.name: file.read_text() for file in (out / "shards").glob("*.csv")}
     assert {name for name in lists if now[name] == lists[name]} == {"00000.csv", "00002.csv"}
     assert "00.png" in now["00003.csv"]
+
+
+def test_results_among_the_images_are_refused(tmp_path):
+    write_png(tmp_path / "new/a.png", np.zeros((8, 8), np.uint8))
+    with pytest.raises(UserError, match=r"new/found: lies in .*new, whose images are judged; give a folder outside"):
+        cut([tmp_path / "new"], tmp_path / "new/found", 2)
+    write_png(tmp_path / "new/a\rb.png", np.zeros((8, 8), np.uint8))
+    with pytest.raises(UserError, match="a name that no table can hold"):
+        cut([tmp_path / "new"], tmp_path / "found", 2)
+
+
+def test_odd_names_come_back_as_they_are(tmp_path):
+    names = ["a,b.png", 'quote ".png', " space.png", "ä/ß.png"]
+    for name in names:
+        write_png(tmp_path / "new" / name, np.zeros((8, 8), np.uint8))
+    cut([tmp_path / "new"], tmp_path / "out", 10)
+    found = listed(tmp_path / "out/shards/00000.csv")
+    assert sorted(name for _, name in found) == sorted(names) and all(path.is_file() for path, _ in found)
+
+
+def test_where_no_image_can_be_judged_the_tables_say_so(tmp_path):
+    pd.DataFrame({"shard": ["00000"], "images": [1]}).to_csv(tmp_path / "shards.csv", index=False)
+    (tmp_path / "shards/00000").mkdir(parents=True)
+    (tmp_path / "shards/00000/scores.csv").write_text("image,score,threshold,anomalous\n")
+    (tmp_path / "shards/00000/failures.csv").write_text("failure\nx.png: broken\n")
+    assert gather(tmp_path) == (0, 0, 1)
+    assert (tmp_path / "scores.csv").read_text() == "shard,image,score,threshold,anomalous\n"
+    assert "0 of 0 images" in (tmp_path / "report.html").read_text()
+
+
+def test_a_list_names_images_as_they_are_written_in_it(tmp_path):
+    for name in ("in/a.png", "in/b.png", "other/c.png"):
+        write_png(tmp_path / name, np.zeros((8, 8), np.uint8))
+    (tmp_path / "in/list.txt").write_text(
+        f"\ufeffa.png\n\n x/../b.png \na.png\n../other/c.png\ngone.png\n{tmp_path / 'other/c.png'}\n"
+    )
+    found = inputs([tmp_path / "in/list.txt"])
+    assert [name for _, name in found] == ["a.png", "b.png", str(tmp_path / "other/c.png")[1:], "gone.png"]
+    assert [path.is_file() for path, _ in found] == [True, True, True, False]
+    assert state(tmp_path / "gone.png") == "" and state(tmp_path / "in/a.png")
+    for text, message in (("\n", "an empty list"), ("", "an empty list")):
+        (tmp_path / "list.txt").write_text(text)
+        with pytest.raises(UserError, match=message):
+            inputs([tmp_path / "list.txt"])
+
+
+def test_maps_are_kept_of_the_images_that_are_asked_for(folders, tmp_path):
+    where, new = folders
+    model = Detector.load(where / "model", "cpu")
+    drawn = {}
+    for maps in MAPS:
+        table, _ = judge.detect(model, [new], tmp_path / maps, where / "model", maps=maps)
+        files = (tmp_path / maps / "maps").rglob("*.tiff")
+        drawn[maps] = {file.relative_to(tmp_path / maps / "maps").as_posix().removesuffix(".tiff") for file in files}
+    flagged = set(table.loc[table["anomalous"], "image"])
+    assert drawn == {"all": set(table["image"]), "anomalous": flagged, "none": set()} and flagged
+    # a verdict of another model, or of another image of that name, takes the old picture with it
+    name = next(iter(flagged))
+    state = read_json(tmp_path / "all/detect.json")
+    state["done"][name]["content"] = "another"
+    write_json(tmp_path / "all/detect.json", state)
+    judge.detect(model, [new], tmp_path / "all", where / "model", maps="none")
+    assert not (tmp_path / "all/maps" / f"{name}.tiff").exists()
 
 
 def test_the_table_of_all_is_made_row_by_row_and_the_page_shows_the_highest(tmp_path, monkeypatch):

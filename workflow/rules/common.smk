@@ -16,13 +16,15 @@ from study.plan import BESIDE, HALF, LONG, NETWORK, notebook_digest, notebook_mo
 PYTHON = Path(sys.executable).parent
 SEARCHED = [*map(str, PACKAGES.values()), os.environ.get("PYTHONPATH")]
 shell.prefix(
-    f"export PATH={shlex.quote(str(PYTHON))}:\"$PATH\" PYTHONPATH={shlex.quote(os.pathsep.join(filter(None, SEARCHED)))}; "
+    f"set -euo pipefail; export PATH={shlex.quote(str(PYTHON))}:\"$PATH\" PYTHONPATH={shlex.quote(os.pathsep.join(filter(None, SEARCHED)))}; "
 )
 # With a limit on jobs per second Snakemake 9 looks for jobs anew every second, once for each job that has ended: on two
 # cores that takes a tenth of them in the end. Without one it looks when a job ends.
 if workflow.scheduling_settings:
     workflow.scheduling_settings.max_jobs_per_timespan = None
-
+# What a run that was killed has left half written is made anew by the same command.
+if workflow.dag_settings:
+    workflow.dag_settings.force_incomplete = True
 
 
 def free_dead_locks():
@@ -50,7 +52,6 @@ PROFILE = config.get("profile", "default")
 DETECTION = {"model": None, "images": None, "out": "found", "shard": 2000, "maps": "anomalous"}  # of `detect`, below
 OVERRIDES = typed({key: value for key, value in config.items() if key not in ("profile", *DETECTION)})
 PASSED = ("study.methods", "study.plan")  # what a job takes from these it is passed: a new method reruns no other
-DEVICE = OVERRIDES.get("compute", {}).get("device", "auto")
 JOBS = list(dict.fromkeys(job for entry in NOTEBOOKS.values() for job in entry.jobs))
 SET, RUN = "results/{profile}/{set}", "results/{profile}/{set}/seed{seed}"
 
@@ -96,8 +97,7 @@ def threads_of(wildcards):
 
 def on_gpu(wildcards):
     """GPUs that a job asks for: none where the settings say that there is none, as on a cluster without."""
-    chosen = settings(wildcards.profile)["compute"]["device"] if hasattr(wildcards, "profile") else DEVICE
-    return int(chosen != "cpu")
+    return int(settings(getattr(wildcards, "profile", PROFILE))["compute"]["device"] != "cpu")
 
 
 def folder_of(wildcards, output):

@@ -4,6 +4,11 @@
 #
 # New images that have come meanwhile are judged by the same command, and they alone. A shard that fails is named and
 # tried again; an image that cannot be read is named in failures.csv, and stops nothing.
+from hashlib import sha256
+
+from radarlib.files import sha256_file
+from radarlib.inspection import MAPS
+
 FOUND = str(config.get("out", DETECTION["out"])).rstrip("/")
 SHARD = f"{FOUND}/shards/{{shard}}"
 
@@ -13,6 +18,10 @@ def of_detection(key):
     value = config.get(key, DETECTION[key])
     if value is None:
         sys.exit(f"radarlib: detect needs {key}=…, as in: snakemake --cores 8 detect --config model=model images=new")
+    if key in ("model", "images", "out") and not isinstance(value, str):
+        sys.exit(f"radarlib: {key}={value}: read as a number; write it as a path: {key}=./…")
+    if key == "maps" and value not in MAPS:
+        sys.exit(f"radarlib: maps={value}: one of {', '.join(MAPS)} is expected")
     return value
 
 
@@ -25,15 +34,20 @@ def fitted(wildcards):
 
 
 def sought(wildcards):
-    """A digest of the images' names and times, by which new ones are noticed."""
-    from radarlib.inspection.inputs import inputs
+    """A digest of the images' names, times and sizes, by which new ones and changed ones are noticed."""
+    from radarlib.inspection.inputs import inputs, state
 
-    found = told(inputs, [Path(of_detection("images"))])
-    return sha256_bytes("".join(f"{name} {path.stat().st_mtime_ns}\n" for path, name in found).encode())
+    found, digest = told(inputs, [Path(of_detection("images"))]), sha256()
+    for path, name in found:
+        digest.update(f"{name} {state(path)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def shards(wildcards):
-    """Names of the shards, once the images have been cut into them; before that, whether there is a model."""
+    """Names of the shards, once the images have been cut into them; before that, whether all is there."""
+    for key in DETECTION:
+        of_detection(key)
+    settings(PROFILE)
     fitted(wildcards)
     lines = Path(checkpoints.cut.get().output[0]).read_text().split()[1:]
     return [line.split(",")[0] for line in lines]
@@ -64,6 +78,8 @@ rule shard:
         f"{FOUND}/logs/{{shard}}.log",
     params:
         model=lambda wildcards: of_detection("model"),
+        fingerprint=lambda wildcards: sha256_file(fitted(wildcards)),  # a copied model may be older than its results
+        device=lambda wildcards: settings(PROFILE)["compute"]["device"],
         out=folder_of,
         maps=lambda wildcards: of_detection("maps"),
     retries: 2
@@ -72,7 +88,7 @@ rule shard:
         gpu=on_gpu,
     shell:
         "python -m study shard {params.model:q} {input.images:q} --threads {threads} --out {params.out:q}"
-        " --maps {params.maps} --device {DEVICE} 2>&1 | tee {log:q}"
+        " --maps {params.maps} --device {params.device} 2>&1 | tee {log:q}"
 
 
 rule detect:

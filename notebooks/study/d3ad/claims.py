@@ -44,10 +44,8 @@ def _values(part: pd.DataFrame, key: str, metric: str) -> pd.Series:
 def _best_dynamic(metric: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         values = _values(part, "policy", metric)
-        fixed = values[FIXED]
-        return told(values[list(POLICIES.values())]), evidence.ahead(
-            values[DYNAMIC], highest(fixed), metric, NOT_FOLLOWED
-        )
+        text = told(values[list(POLICIES.values())])
+        return text, evidence.ahead(values[DYNAMIC], values[FIXED], metric, NOT_FOLLOWED)
 
     return ask
 
@@ -105,7 +103,7 @@ def _further_out(evidence: Evidence) -> Finding:
 def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
     """Asked on one grid: its latents are finer than the features of its rivals, and PRO rewards that by itself."""
     values, (own, *rivals) = by(part, "method"), ON_ONE_GRID.values()
-    verdict = evidence.ahead(values[own], highest(values[rivals]), "pro", NOT_FOLLOWED)
+    verdict = evidence.ahead(values[own], values[rivals], "pro", NOT_FOLLOWED)
     return "PRO " + told(values[[own, *rivals, "D3AD", *RIVALS.values()]]), verdict
 
 
@@ -196,8 +194,8 @@ def _more_than(*controls: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
 
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         values = _values(part, "policy", "auroc")
-        rival = highest(values[list(controls)])
-        return told(values[[DYNAMIC, *controls]]), evidence.ahead(values[DYNAMIC], rival, "auroc", NOT_FOLLOWED)
+        verdict = evidence.ahead(values[DYNAMIC], values[list(controls)], "auroc", NOT_FOLLOWED)
+        return told(values[[DYNAMIC, *controls]]), verdict
 
     return ask
 

@@ -48,28 +48,29 @@ def _listed(part: pd.DataFrame) -> str:
     return ", ".join(f"{label} {with_interval(*values)}" for label, values in cells)
 
 
-def _others(values: pd.Series) -> np.ndarray:
-    return highest(values[["simplex", "mixture"]])
+OTHERS = ["simplex", "mixture"]
 
 
 def _detects_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = by(part, "noise")
-    return _listed(part), evidence.ahead(values["gaussian"], _others(values), "auroc", NOT_FOLLOWED)
+    return _listed(part), evidence.ahead(values["gaussian"], values[OTHERS], "auroc", NOT_FOLLOWED)
 
 
 def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
     texts, parts = [], []
+    aurocs = part.loc[part["metric"] == "pixel_auroc", "value"]
     for metric, rows in part.groupby("metric", sort=False):
         values = by(rows, "noise")
         texts.append(f"{str(metric).removeprefix('pixel_').upper()} {_listed(rows)}")
-        parts.append(evidence.ahead(values["gaussian"], _others(values), str(metric), NOT_FOLLOWED))
+        found = evidence.ahead(values["gaussian"], values[OTHERS], str(metric), NOT_FOLLOWED, aurocs=aurocs)
+        parts.append(found)
     return "; ".join(texts), all_of(parts)
 
 
 def _structured(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = by(part, "noise")
-    others = lowest(values[["simplex", "mixture"]])
-    return _listed(part), evidence.ahead(others, values["gaussian"], "auroc", NOT_FOLLOWED)
+    others = lowest(values[OTHERS])
+    return _listed(part), evidence.ahead(others, values["gaussian"], "auroc", NOT_FOLLOWED, aurocs=values)
 
 
 def _may_help(evidence: Evidence) -> Finding:
@@ -77,7 +78,7 @@ def _may_help(evidence: Evidence) -> Finding:
     means = {str(noise): np.mean(np.stack(list(part["value"])), axis=0) for noise, part in table.groupby("noise")}
     text = ", ".join(f"{LABELS[n]} {means[n][0]:.2f}" for n in FILTER)
     others = highest([means["simplex"], means["mixture"]])
-    part = evidence.ahead(others, means["gaussian"], "auroc", NOT_FOLLOWED)
+    part = evidence.ahead(others, means["gaussian"], "auroc", NOT_FOLLOWED, aurocs=means.values())
     return Finding(f"means over {table['set'].nunique()} sets: {text}", (part,))
 
 
@@ -110,8 +111,7 @@ def _peak(key: str, wanted: dict[str, int]) -> Callable[[Evidence, pd.DataFrame]
         lines = _lines(part, key)
         tops = {noise: _top(line, evidence.margin("auroc")) for noise, line in lines.items()}
         slack = lowest(line[wanted[noise]] - highest(line.drop(wanted[noise])) for noise, line in lines.items())
-        aurocs = [highest(line) for line in lines.values()]
-        return _best(tops), evidence.no_worse(slack, "auroc", NOT_FOLLOWED, aurocs)
+        return _best(tops), evidence.no_worse(slack, "auroc", NOT_FOLLOWED, part["value"])
 
     return ask
 
@@ -128,7 +128,7 @@ def _differ(evidence: Evidence, part: pd.DataFrame) -> Answer:
         return why, None
     lines = _lines(part, "start")
     tops = {noise: _top(line, evidence.margin("auroc")) for noise, line in lines.items()}
-    return _best(tops), evidence.beyond(_regret(lines), "auroc", NOT_FOLLOWED)
+    return _best(tops), evidence.beyond(_regret(lines), "auroc", NOT_FOLLOWED, part["value"])
 
 
 def _differ_printed(evidence: Evidence) -> Finding:

@@ -70,7 +70,7 @@ def _all_metrics(evidence: Evidence) -> Finding:
             values = {m: evidence.detection[name, m, metric] for m in PAPER_METHODS}
             ours = values.pop("radar")
             moved = evidence.moved(name, PAPER_METHODS, metric)
-            parts[metric] = evidence.ahead(ours, highest(values.values()), metric, moved, tracked=True)
+            parts[metric] = evidence.ahead(ours, values.values(), metric, moved, tracked=True)
         won = [metric for metric, part in parts.items() if part.side]
         return f"ahead in {', '.join(won) or 'none of the four'}", all_of(parts.values())
 
@@ -246,7 +246,7 @@ def _forest_wins(evidence: Evidence) -> Finding:
     def ask(name: str) -> Answer:
         f1 = [table[name, kind, "f1"] for kind in ("isolation_forest", "lof", "ocsvm")]
         text = "F1 {:.2f}, {:.2f}, {:.2f}".format(*(value[0] for value in f1))
-        return text, evidence.ahead(f1[0], highest(f1[1:]), "f1", evidence.moved(name, ["radar", "radar"], "f1"))
+        return text, evidence.ahead(f1[0], f1[1:], "f1", evidence.moved(name, ["radar", "radar"], "f1"))
 
     return per_set(evidence, "any", ask)
 

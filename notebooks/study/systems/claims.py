@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from study.claims import NOT_FOLLOWED, Answer, Claim, Evidence, all_of, each_set, highest
+from study.claims import AUROCS, NOT_FOLLOWED, Answer, Claim, Evidence, all_of, each_set
 from study.systems.plan import SYSTEMS
 
 TABLE = "systems"
@@ -35,7 +35,7 @@ def _named(values: pd.Series, keys: list[str]) -> str:
 def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = _values(part, "pro")
     best = max(RIVALS, key=lambda key: values[key][0])
-    verdict = evidence.ahead(values[D3AD], highest(values[RIVALS]), "pro", NOT_FOLLOWED)
+    verdict = evidence.ahead(values[D3AD], values[RIVALS], "pro", NOT_FOLLOWED)
     return f"PRO {_named(values, [D3AD, best])}, the best of {len(RIVALS)}", verdict
 
 
@@ -48,7 +48,10 @@ def _like_draem(*metrics: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         gaps = {metric: (v := _values(part, metric))[D3AD] - v[DRAEM] for metric in metrics}
         text = ", ".join(f"{metric.upper().replace('_', ' ')} {gap[0]:+.2f}" for metric, gap in gaps.items())
-        return text, all_of(evidence.no_worse(gap, metric, NOT_FOLLOWED) for metric, gap in gaps.items())
+        aurocs = {metric: _values(part, metric)[[D3AD, DRAEM]] for metric in AUROCS if metric in metrics}
+        return text, all_of(
+            evidence.no_worse(gap, metric, NOT_FOLLOWED, aurocs.get(metric)) for metric, gap in gaps.items()
+        )
 
     return ask
 

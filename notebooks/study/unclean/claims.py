@@ -61,7 +61,7 @@ def _ahead(evidence: Evidence, part: pd.DataFrame, metrics: Sequence[str] = ("au
     parts, guessed = [], _guessed(evidence, part)
     for (metric, share), rows in part[part["metric"].isin(metrics)].groupby(["metric", "share"]):
         values = by(rows, "method")
-        found = evidence.ahead(values[HUBER], highest(values[list(RIVALS)]), PIXELS[str(metric)], NOT_FOLLOWED)
+        found = evidence.ahead(values[HUBER], values[list(RIVALS)], PIXELS[str(metric)], NOT_FOLLOWED)
         parts.append(replace(found, chance=guessed[share]))
     return f"ahead in {sum(p.side for p in parts)} of {len(parts)} comparisons", all_of(parts)
 
@@ -126,9 +126,7 @@ def _lowest(delta: float) -> Callable[[Evidence, pd.Series, str], Part]:
 
 
 def _highest(delta: float) -> Callable[[Evidence, pd.Series, str], Part]:
-    return lambda evidence, values, metric: evidence.ahead(
-        values[delta], highest(values.drop(delta)), metric, NOT_FOLLOWED
-    )
+    return lambda evidence, values, metric: evidence.ahead(values[delta], values.drop(delta), metric, NOT_FOLLOWED)
 
 
 def _flat(evidence: Evidence, values: pd.Series, metric: str) -> Part:
