@@ -79,7 +79,7 @@ def pivot(table: pd.DataFrame, metrics: list[str], rows: str, columns: list[str]
     head = [" ".join(map(_head, values, columns)) for values in table[columns].itertuples(index=False)]
     table = table.assign(head=head)
     found = wide(table, [rows], "head", more=1 if rows == "set" else 0).set_index(rows)
-    if rows == "method":
+    if rows in ("method", "label"):
         ours = table.pivot_table(index=rows, columns="head", values="ours").round(2).reindex_like(found)
         found = found.mask(ours == ours.max(), "**" + found + "**")
     names = {key: _name(key, rows) for key in found.index}
@@ -87,7 +87,8 @@ def pivot(table: pd.DataFrame, metrics: list[str], rows: str, columns: list[str]
         runs = table.groupby(rows)["seeds"].max()
         names = {key: f"{name} ({runs[key]:.0f})" for key, name in names.items()}
     lines = [[names[key], *cells] for key, cells in zip(found.index, found.to_numpy(), strict=True)]
-    return _markdown([[rows + (" (seeds)" if seeds else ""), *found.columns], *lines])
+    first = "method" if rows == "label" else rows
+    return _markdown([[first + (" (seeds)" if seeds else ""), *found.columns], *lines])
 
 
 def verdicts(claims: Path) -> str:

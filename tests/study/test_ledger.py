@@ -418,6 +418,34 @@ def test_rddpm_follows_its_tables(exhibits, monkeypatch, huber, expected):
     assert {verdict(exhibits, start) for start in starts} == {expected}
 
 
+def test_where_no_network_segments_no_loss_is_told_from_another(exhibits, monkeypatch):
+    """Also by AUPRC, which says nothing of chance by itself, and where all are alike because none finds anything."""
+    monkeypatch.setattr(unclean_claims, "NOT_FOLLOWED", 0.0)
+    names = "rddpm_table1_domain", "rddpm_table2_contaminated", "rddpm_fig5_contamination", "rddpm_table3_delta"
+    starts = (
+        "With a fifth of the training images",
+        "With 20 %",
+        "Even without",
+        "DDPM suffers",
+        "AUROC and AUPRC are highest",
+        "Any δ above 0",
+    )
+    for level, expected in ((0.5, {CHANCE}), (0.7, {HOLDS, FAILS})):
+        for name in names:
+            rewrite(exhibits / f"{name}.csv", lambda table, level=level: table.__setitem__("ours", level))
+            certain(exhibits, name)
+        found = {start: verdict(exhibits, start) for start in starts}
+        assert set(found.values()) <= expected, found
+
+
+def test_a_map_no_better_than_chance_is_an_answer_to_whether_it_localises(exhibits, monkeypatch):
+    claim = next(claim for claim in CLAIMS["RADAR"] if claim.exhibit == "radar_pixel_level")
+    rewrite(exhibits / "radar_pixel_level.csv", lambda table: table.__setitem__("ours", 0.4))
+    certain(exhibits, "radar_pixel_level")
+    found = claim.check(Evidence(exhibits, PAPER))
+    assert found.parts and all(replace(part, moved=0.0).verdict == FAILS for part in found.parts)
+
+
 def test_a_claim_that_one_set_contradicts_holds_partly(exhibits, monkeypatch):
     def change(table):
         table["ours"] = 0.6
