@@ -83,8 +83,8 @@ def explained_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
     sets, networks = (list(dict.fromkeys(table[key])) for key in ("set", "network"))
     fig, axes = plt.subplots(len(sets), 2, figsize=(width, 1.7 * len(sets) + 0.7), squeeze=False)
     axis = {
-        "error_normal": "error on held-out normal patches",
-        "contrast": "error on defects over error on normal patches",
+        "error_normal": "error on held-out\nnormal patches",
+        "contrast": "error on defects over\nerror on normal patches",
     }
     for k, (line, name) in enumerate(zip(axes, sets, strict=True)):
         for ax, (key, title) in zip(line, axis.items(), strict=True):

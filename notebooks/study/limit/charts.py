@@ -68,7 +68,7 @@ def power_figure(table: pd.DataFrame, width: float = WIDTH) -> Figure:
                 x = found["contrast"] * 1.06 ** (k - 1)
                 ax.vlines(x, found["low"], found["high"], color=colour, lw=0.8)
                 ax.plot(x, found["ours"], marker, color=colour, ms=3, label=label, mfc=colour if k else "w")
-            title = f"size {radius:g} px" + (f"\nsensor noise {tau:g} sd" if tau else "")
+            title = f"size {radius:g} px" + (f"\nnoise {tau:g} sd" if tau else "")
             ax.set_title(title if not row or width != WIDTH else "", fontsize=7)
             ax.set(xscale="log", ylim=(0, 1.04))
             ticks = sorted(set(part["contrast"]))

@@ -61,10 +61,8 @@ def shares_figure(table: pd.DataFrame, metrics: Sequence[str], xlabel: str, widt
             if metric == "auroc":
                 ax.axhline(0.5, color="0.8", lw=0.6, zorder=0)
         row[0].set_ylabel(words(name))
-    for ax in axes[-1]:
-        ax.set_xlabel(xlabel)
-    labels = axes[0, 0].get_legend_handles_labels()
-    legend_above(fig, 5, *labels)
+    fig.supxlabel(xlabel, fontsize=plt.rcParams["axes.labelsize"])
+    legend_above(fig, 5, *axes[0, 0].get_legend_handles_labels())
     return fig
 
 
