@@ -62,7 +62,7 @@ def between_processors(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:
 
 
 def _rms(metric: pd.Series, apart: pd.Series) -> pd.Series:
-    return (apart**2).groupby(metric).mean() ** 0.5
+    return (apart.astype(float) ** 2).groupby(metric).mean() ** 0.5
 
 
 if __name__ == "__main__":
