@@ -83,7 +83,7 @@ def verdicts(smoke, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("value", "expected"), [(0.99, HOLDS), (0.01, FAILS)])
 def test_dynamic_conditioning_follows_table_5(verdicts, value, expected):
     def change(table):
-        table["ours"] = 0.5
+        table["ours"] = 0.7
         table.loc[table["policy"] == "dynamic", "ours"] = value
 
     verdict = verdicts("d3ad_table5_dynamic", change)

@@ -13,7 +13,7 @@ from radarlib.files import write_json
 from study import drawing
 from study.paper import LATEX, build, source
 
-MOST_DPI, MOST_WIDTH = 600, 1.1
+MOST_DPI, MOST_WIDTH = 600, 1.2
 
 
 @pytest.fixture

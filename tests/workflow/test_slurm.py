@@ -1,7 +1,7 @@
 """The workflow on a Slurm cluster leaves what it leaves on one machine, even where a node dies meanwhile.
 
 Left out where no cluster answers. RADARLIB_SLURM_NODE names a node that may be taken down for it: of a cluster that
-nobody else uses.
+nobody else uses. RADARLIB_SLURM_FOLDER names a folder that all nodes share (default: one of this machine).
 """
 
 import os

@@ -3,10 +3,12 @@ import json
 import os
 import shlex
 from functools import cache
+from hashlib import sha256
 
 from radarlib.config import typed
 from radarlib.errors import UserError
-from radarlib.files import sha256_bytes
+from radarlib.files import sha256_bytes, sha256_file
+from radarlib.inspection import MAPS
 from radarlib.layout import data_root, listing
 from radarlib.sources import source_files
 from study.methods import MODELS, WHOLE, dirty, method, model_settings, seeds_of
@@ -234,3 +236,46 @@ def beside(profile):
 def shown(formats):
     """The file by which an exhibit is shown."""
     return "png" if "png" in formats else "csv"
+
+
+# --- detect ---
+
+
+def of_detection(key):
+    """What `--config` says of a detection."""
+    value = config.get(key, DETECTION[key])
+    if value is None:
+        sys.exit(f"radarlib: detect needs {key}=…, as in: snakemake --cores 8 detect --config model=model images=new")
+    if key in ("model", "images", "out") and not isinstance(value, str):
+        sys.exit(f"radarlib: {key}={value}: read as a number; write it as a path: {key}=./…")
+    if key == "maps" and value not in MAPS:
+        sys.exit(f"radarlib: maps={value}: one of {', '.join(MAPS)} is expected")
+    return value
+
+
+def fitted(wildcards):
+    """What a model's judgements follow from."""
+    file = Path(of_detection("model")) / "detector.json"
+    if not file.is_file():
+        sys.exit(f"radarlib: {file}: missing; give the folder that `radarlib fit` left as model=…")
+    return str(file)
+
+
+def sought(wildcards):
+    """A digest of the images' names, times and sizes, by which new ones and changed ones are noticed."""
+    from radarlib.inspection.inputs import inputs, state
+
+    found, digest = told(inputs, [Path(of_detection("images"))]), sha256()
+    for path, name in found:
+        digest.update(f"{name} {state(path)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def shards(wildcards):
+    """Names of the shards, once the images have been cut into them; before that, whether all is there."""
+    for key in DETECTION:
+        of_detection(key)
+    settings(PROFILE)
+    fitted(wildcards)
+    lines = Path(checkpoints.cut.get().output[0]).read_text().split()[1:]
+    return [line.split(",")[0] for line in lines]

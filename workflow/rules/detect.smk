@@ -4,53 +4,8 @@
 #
 # New images that have come meanwhile are judged by the same command, and they alone. A shard that fails is named and
 # tried again; an image that cannot be read is named in failures.csv, and stops nothing.
-from hashlib import sha256
-
-from radarlib.files import sha256_file
-from radarlib.inspection import MAPS
-
 FOUND = str(config.get("out", DETECTION["out"])).rstrip("/")
 SHARD = f"{FOUND}/shards/{{shard}}"
-
-
-def of_detection(key):
-    """What `--config` says of a detection."""
-    value = config.get(key, DETECTION[key])
-    if value is None:
-        sys.exit(f"radarlib: detect needs {key}=…, as in: snakemake --cores 8 detect --config model=model images=new")
-    if key in ("model", "images", "out") and not isinstance(value, str):
-        sys.exit(f"radarlib: {key}={value}: read as a number; write it as a path: {key}=./…")
-    if key == "maps" and value not in MAPS:
-        sys.exit(f"radarlib: maps={value}: one of {', '.join(MAPS)} is expected")
-    return value
-
-
-def fitted(wildcards):
-    """What a model's judgements follow from."""
-    file = Path(of_detection("model")) / "detector.json"
-    if not file.is_file():
-        sys.exit(f"radarlib: {file}: missing; give the folder that `radarlib fit` left as model=…")
-    return str(file)
-
-
-def sought(wildcards):
-    """A digest of the images' names, times and sizes, by which new ones and changed ones are noticed."""
-    from radarlib.inspection.inputs import inputs, state
-
-    found, digest = told(inputs, [Path(of_detection("images"))]), sha256()
-    for path, name in found:
-        digest.update(f"{name} {state(path)}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
-def shards(wildcards):
-    """Names of the shards, once the images have been cut into them; before that, whether all is there."""
-    for key in DETECTION:
-        of_detection(key)
-    settings(PROFILE)
-    fitted(wildcards)
-    lines = Path(checkpoints.cut.get().output[0]).read_text().split()[1:]
-    return [line.split(",")[0] for line in lines]
 
 
 checkpoint cut:
@@ -61,8 +16,11 @@ checkpoint cut:
         images=lambda wildcards: of_detection("images"),
         size=lambda wildcards: of_detection("shard"),
         sought=sought,
+        out=folder_of,
+    log:
+        f"{FOUND}/logs/cut.log",
     shell:
-        "python -m study cut {params.images:q} --size {params.size} --out {FOUND:q}"
+        "python -m study cut {params.images:q} --size {params.size} --out {params.out:q} 2>&1 | tee {log:q}"
 
 
 rule shard:
@@ -94,10 +52,14 @@ rule shard:
 rule detect:
     message: "one table of all shards"
     input:
-        scores=lambda wildcards: [SHARD.format(shard=shard) + "/scores.csv" for shard in shards(wildcards)],
+        lambda wildcards: [f"{FOUND}/shards/{shard}/scores.csv" for shard in shards(wildcards)],
     output:
         f"{FOUND}/scores.csv",
         f"{FOUND}/failures.csv",
         f"{FOUND}/report.html",
+    log:
+        f"{FOUND}/logs/gather.log",
+    params:
+        out=folder_of,
     shell:
-        "python -m study gather --out {FOUND:q}"
+        "python -m study gather --out {params.out:q} 2>&1 | tee {log:q}"
