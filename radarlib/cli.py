@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from radarlib import __version__
 from radarlib.errors import UserError
-from radarlib.inspection import MAPS
+from radarlib.inspection import ALL, MAPS
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import
     from radarlib.inspection.detector import Detector
@@ -91,7 +91,7 @@ def _detect(args: argparse.Namespace) -> int:
     from radarlib.inspection.detector import Detector
     from radarlib.inspection.judge import detect, watch
 
-    if args.watch and (len(args.images) > 1 or args.jobs != 1 or args.maps != MAPS[0]):
+    if args.watch and (len(args.images) > 1 or args.jobs != 1 or args.maps != ALL):
         raise UserError("--watch takes one folder, and neither --jobs nor --maps; leave out one of the two")
     detector = Detector.load(args.model, args.device)
     if args.watch:
@@ -207,7 +207,7 @@ def _add_others(command: Command) -> None:
         "--jobs", type=int, default=1, help="processes, each with a thread (default 1 with all threads)"
     )
     detect.add_argument(
-        "--maps", choices=MAPS, default=MAPS[0], help="of which images to keep map and overlay (default all)"
+        "--maps", choices=MAPS, default=ALL, help="of which images to keep map and overlay (default all)"
     )
     detect.add_argument("--watch", action="store_true", help="judge the images of a folder as they arrive")
     detect.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

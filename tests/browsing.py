@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from conftest import environment_of
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -29,9 +30,8 @@ def served(where: Path, *command: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
-    env = {**os.environ, "PYTHONPATH": f"{where}{os.pathsep}{where / 'notebooks'}", "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(
-        [sys.executable, "-m", *command, f"--port={port}"], cwd=where, env=env,
+        [sys.executable, "-m", *command, f"--port={port}"], cwd=where, env=environment_of(where),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

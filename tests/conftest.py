@@ -96,10 +96,15 @@ def mvtec(tmp_path) -> Path:
     return root
 
 
+def environment_of(cwd: Path, **changes: str) -> dict[str, str]:
+    """In which a program takes one thread, and imports radarlib and study from `cwd` if they are there."""
+    env = {**os.environ, "PYTHONPATH": f"{cwd}{os.pathsep}{cwd / 'notebooks'}", "OMP_NUM_THREADS": "1", **changes}
+    return {**env, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"}
+
+
 def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Run a Python module as a user would, in one thread, importing radarlib and study from `cwd` if they are there."""
-    env = {**os.environ, "PYTHONPATH": f"{cwd}{os.pathsep}{cwd / 'notebooks'}", "OMP_NUM_THREADS": "1", **environment}
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    """Run a Python module as a user would."""
+    env = environment_of(cwd, **environment)
     return subprocess.run([sys.executable, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from radarlib.cli import answer
-from radarlib.inspection import MAPS
+from radarlib.inspection import ALL, MAPS
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and not every command needs it
     from radarlib.denoiser import Denoiser
@@ -100,7 +100,7 @@ def _cut(args: argparse.Namespace) -> int:
 
 
 def _shard(args: argparse.Namespace) -> int:
-    from radarlib.inspection.shards import judge_shard
+    from radarlib.inspection.judge import judge_shard
 
     judge_shard(args.fitted, args.images, args.out, args.device, args.maps)
     return 0
@@ -158,7 +158,7 @@ def parser() -> argparse.ArgumentParser:
     )
     chosen["shard"].add_argument("fitted", type=Path, help="what `radarlib fit` left")
     chosen["shard"].add_argument("--device", default="auto")
-    chosen["shard"].add_argument("--maps", choices=MAPS, default=MAPS[0])
+    chosen["shard"].add_argument("--maps", choices=MAPS, default=ALL)
     chosen["cut"].add_argument("--size", type=int, required=True, help="images of a shard at most")
     for name in ("cut", "shard"):
         chosen[name].add_argument("images", type=Path)

@@ -26,6 +26,7 @@ from radarlib.inspection.inputs import inputs, refuse_within
 from radarlib.inspection.regions import Region
 from radarlib.inspection.report import report
 from radarlib.inspection.roi import read_roi
+from radarlib.inspection.shards import listed
 from radarlib.layout import images_in
 from radarlib.runtime import progress, use_threads
 from radarlib.textures import PRINT_DEFECTS, print_image
@@ -238,6 +239,14 @@ def judge(
         results.flush()
         report(results.table, failures, out)
     return results.table, failures
+
+
+def judge_shard(model: Path, shard: Path, out: Path, device: str, maps: str) -> None:
+    """Judge the images of a shard's list: `out` has what `Results` says, and `failures.csv`, a line for each image that
+    could not be judged. Where a run was killed it goes on.
+    """
+    _, failures = judge(Detector.load(model, device), listed(shard), out, model, maps=maps)
+    write_csv(out / "failures.csv", pd.DataFrame({"failure": failures}))
 
 
 def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int | None = None) -> None:

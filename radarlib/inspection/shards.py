@@ -1,4 +1,7 @@
-"""More images than one process should judge: a list cut into shards, each judged by itself, and one table of all."""
+"""More images than one process should judge: a list cut into shards, each judged by itself, and one table of all.
+
+Imports nothing heavy: `judge.judge_shard` judges.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,7 @@ import pandas as pd
 
 from radarlib.errors import UserError
 from radarlib.files import write_bytes, write_csv
-from radarlib.inspection.detector import Detector
 from radarlib.inspection.inputs import inputs, refuse_within, state
-from radarlib.inspection.judge import judge
 from radarlib.inspection.report import report
 
 SHOWN = 200  # of a whole run's images, the ones with the highest scores
@@ -50,7 +51,7 @@ def cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
 
 
 def _tellable(name: str, path: Path) -> str:
-    if "\r" in name or "\n" in name or not f"{name}{path}".isprintable():
+    if not f"{name}{path}".isprintable():
         raise UserError(f"{name!r}: a name that no table can hold; rename the file")
     return name
 
@@ -70,15 +71,6 @@ def listed(file: Path) -> list[tuple[Path, str]]:
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise UserError(f"{file}: no list of a shard (columns {', '.join(COLUMNS)}); remove it, and it is made anew")
     return [(Path(path), name) for name, path, _ in rows[1:]]
-
-
-def judge_shard(model: Path, shard: Path, out: Path, device: str, maps: str) -> None:
-    """Judge a shard's images: `out` has what `judge.Results` says, and `failures.csv`, a line for each image that could
-    not be judged. Where a run was killed it goes on.
-    """
-    detector = Detector.load(model, device)
-    _, failures = judge(detector, listed(shard), out, model, maps=maps)
-    write_csv(out / "failures.csv", pd.DataFrame({"failure": failures}))
 
 
 def _rows(files: list[Path]) -> Iterator[list[str]]:

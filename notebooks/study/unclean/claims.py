@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pandas as pd
 from scipy.stats import norm
@@ -39,12 +38,14 @@ def _value(row: pd.Series, digits: int = 2) -> str:
     return with_interval(row["ours"], row["low"], row["high"], digits)
 
 
-def _guessed(evidence: Evidence, part: pd.DataFrame) -> dict[float, bool]:
-    """By share of defective images whether no method finds defects better than by chance: by their AUROCs, whatever is
-    compared then.
-    """
+Ask = Callable[[Evidence, pd.Series, str, pd.Series | None], Part]
+"""A question about a metric's values, with the AUROCs that say whether anything is better than chance."""
+
+
+def _aurocs(part: pd.DataFrame) -> dict[float, pd.Series]:
+    """The methods' AUROCs by share of defective images: they say whether any finds defects, whatever is compared."""
     rows = part[(part["metric"] == "auroc") & part["method"].isin([HUBER, *RIVALS])]
-    return {share: evidence.guessed(found["value"]) for share, found in rows.groupby("share")}
+    return {share: found["value"] for share, found in rows.groupby("share")}
 
 
 def _domain(kind: str) -> Callable[[Evidence], Finding]:
@@ -58,11 +59,10 @@ def _domain(kind: str) -> Callable[[Evidence], Finding]:
 
 def _ahead(evidence: Evidence, part: pd.DataFrame, metrics: Sequence[str] = ("auroc", "auprc")) -> Answer:
     """Whether Huber beats the rivals at every share in `part`, in every metric."""
-    parts, guessed = [], _guessed(evidence, part)
+    parts, aurocs = [], _aurocs(part)
     for (metric, share), rows in part[part["metric"].isin(metrics)].groupby(["metric", "share"]):
-        values = by(rows, "method")
-        found = evidence.ahead(values[HUBER], values[list(RIVALS)], PIXELS[str(metric)], NOT_FOLLOWED)
-        parts.append(replace(found, chance=guessed[share]))
+        ours, rivals = (values := by(rows, "method"))[HUBER], values[list(RIVALS)]
+        parts.append(evidence.ahead(ours, rivals, PIXELS[str(metric)], NOT_FOLLOWED, aurocs=aurocs[share]))
     return f"ahead in {sum(p.side for p in parts)} of {len(parts)} comparisons", all_of(parts)
 
 
@@ -81,12 +81,12 @@ def _marginal_mse(evidence: Evidence, part: pd.DataFrame) -> Answer:
 
 
 def _anoddpm_worst(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    parts, guessed = [], _guessed(evidence, part)
+    parts, aurocs = [], _aurocs(part)
     for (metric, share), rows in part[part["share"] > 0].groupby(["metric", "share"]):
         values = by(rows, "method") * (-1 if metric == "mse" else 1)
         slack = lowest(values[[HUBER, "DiffusionAD"]]) - values["AnoDDPM"]
-        found = evidence.part(slack, PIXELS[str(metric)], NOT_FOLLOWED)
-        parts.append(replace(found, chance=metric != "mse" and guessed[share]))
+        told_by = None if metric == "mse" else aurocs[share]
+        parts.append(evidence.part(slack, PIXELS[str(metric)], NOT_FOLLOWED, aurocs=told_by))
     return f"worst in {sum(p.side for p in parts)} of {len(parts)} comparisons", all_of(parts)
 
 
@@ -99,40 +99,39 @@ def _ddpm_suffers(evidence: Evidence, part: pd.DataFrame) -> Answer:
     return text, evidence.part(slack, "pixel_auroc", NOT_FOLLOWED, aurocs=[clean["value"]])
 
 
-def _delta(
-    metrics: Sequence[str], ask: Callable[[Evidence, pd.Series, str], Part]
-) -> Callable[[Evidence, pd.DataFrame], Answer]:
+def _delta(metrics: Sequence[str], ask: Ask) -> Callable[[Evidence, pd.DataFrame], Answer]:
     """A question about a metric's values by Huber's δ, ascending; it holds where it does for every metric."""
 
     def check(evidence: Evidence, part: pd.DataFrame) -> Answer:
         part = part.assign(delta=pd.to_numeric(part["delta"], errors="coerce")).dropna(subset="delta")
         lines, parts, digits = [], [], 3 if "mse" in metrics else 2
-        guessed = evidence.guessed(part.loc[part["metric"] == "auroc", "value"])
+        aurocs = part.loc[part["metric"] == "auroc", "value"]
         for metric in metrics:
             values = by(part[part["metric"] == metric], "delta").sort_index()
             lines.append(f"{metric.upper()} " + ", ".join(f"{v[0]:.{digits}f}" for v in values))
-            found = ask(evidence, values, PIXELS[metric])
-            parts.append(replace(found, chance=metric != "mse" and guessed))
+            parts.append(ask(evidence, values, PIXELS[metric], None if metric == "mse" else aurocs))
         return ", ".join(lines), all_of(parts)
 
     return check
 
 
-def _lowest(delta: float) -> Callable[[Evidence, pd.Series, str], Part]:
+def _lowest(delta: float) -> Ask:
     """Whether a δ has the lowest value by a difference that counts."""
-    return lambda evidence, values, metric: evidence.part(
-        lowest(values.drop(delta)) - values[delta], metric, NOT_FOLLOWED
+    return lambda evidence, values, metric, aurocs: evidence.part(
+        lowest(values.drop(delta)) - values[delta], metric, NOT_FOLLOWED, aurocs=aurocs
     )
 
 
-def _highest(delta: float) -> Callable[[Evidence, pd.Series, str], Part]:
-    return lambda evidence, values, metric: evidence.ahead(values[delta], values.drop(delta), metric, NOT_FOLLOWED)
+def _highest(delta: float) -> Ask:
+    return lambda evidence, values, metric, aurocs: evidence.ahead(
+        values[delta], values.drop(delta), metric, NOT_FOLLOWED, aurocs=aurocs
+    )
 
 
-def _flat(evidence: Evidence, values: pd.Series, metric: str) -> Part:
+def _flat(evidence: Evidence, values: pd.Series, metric: str, aurocs: pd.Series | None) -> Part:
     """Whether all δ above 0 lie within FLAT."""
     rest = values.drop(0.0)
-    return evidence.part(FLAT - (highest(rest) - lowest(rest)), metric, NOT_FOLLOWED)
+    return evidence.part(FLAT - (highest(rest) - lowest(rest)), metric, NOT_FOLLOWED, aurocs=aurocs)
 
 
 def _paper_gain(evidence: Evidence) -> Finding:
