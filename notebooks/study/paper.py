@@ -9,7 +9,7 @@ from pathlib import Path
 
 from radarlib.errors import UserError
 from study.gallery import facts_of, heading
-from study.tables import as_latex
+from study.latex import as_latex
 
 LATEX = "pdflatex"
 TIMES = 3  # runs, until references and the widths of long tables are settled

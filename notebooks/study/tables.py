@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from study.latex import as_commands, escaped
+
 PRINTED = "printed: "  # before the name of a set that only the paper has
 BENCHMARKS = {"d3ad_table1": "VisA", "d3ad_table2": "BTAD", "d3ad_table7": "MVTec AD"}
 """Tables of D3AD whose rows "average" are what many systems reach on a public set: VisA's are of its Tables 4 and 8 as
@@ -16,29 +18,6 @@ TEXT = 30  # characters beyond which a cell is running text
 LONG = 50  # rows beyond which a table does not fit on a page
 CHARACTER = 0.0085  # width of a character at \scriptsize, in \textwidth, with its share of the space between columns
 SMALL = "\\scriptsize\n\\setlength{\\tabcolsep}{2pt}\n"
-
-SYMBOLS = {
-    "–": "--",
-    "−": "$-$",
-    "×": "$\\times$",
-    "²": "$^2$",
-    "³": "$^3$",
-    "σ": "$\\sigma$",
-    "α": "$\\alpha$",
-    "§": "\\S{}",
-    "δ": "$\\delta$",
-    "ε": "$\\varepsilon$",
-    "θ": "$\\theta$",
-    "∞": "$\\infty$",
-    "β": "$\\beta$",
-    "η": "$\\eta$",
-    "μ": "$\\mu$",
-    "ω": "$\\omega$",
-    "≤": "$\\leq$",
-    "≥": "$\\geq$",
-    "→": "$\\to$",
-    "…": "\\dots{}",
-}
 
 
 def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
@@ -91,12 +70,11 @@ def to_markdown(table: pd.DataFrame, caption: str) -> str:
 
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
     """A booktabs table over both columns of a page, or over several pages where it has more than LONG rows; needs
-    \\usepackage{booktabs}, and for long ones \\usepackage{longtable} and a text of one column. SYMBOLS are written as
-    commands, so that any LaTeX takes it.
+    \\usepackage{booktabs}, and for long ones \\usepackage{longtable} and a text of one column. What is not ASCII is
+    written as commands, so that any LaTeX takes it.
 
     Columns of short cells are as wide as they must be, columns of running text share what is left of the page.
     """
-    escaped = _escape(caption)
     longest = table.astype(str).map(len).max()
     text = [c for c in table if longest[c] > TEXT]
     rest = 0.94 - sum(max(longest[c], len(c)) for c in table if c not in text) * CHARACTER
@@ -108,28 +86,11 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
         escape=True,
         longtable=long,
         column_format="".join(widths.get(c, "l") for c in table),
-        caption=escaped,
+        caption=escaped(caption),
         label=f"tab:{label}",
         position=None if long else "t",
     )
     if long:
         body = f"{{{SMALL}{body}}}\n"
     body = body.replace("{table}", "{table*}").replace("\\begin{tabular}", SMALL + "\\begin{tabular}")
-    return _commands(body)
-
-
-def as_latex(text: str) -> str:
-    """Running text for LaTeX."""
-    return _commands(_escape(text))
-
-
-def _escape(text: str) -> str:
-    for character in "%_&#":
-        text = text.replace(character, f"\\{character}")
-    return text
-
-
-def _commands(text: str) -> str:
-    for character, command in SYMBOLS.items():
-        text = text.replace(character, command)
-    return text
+    return as_commands(body)

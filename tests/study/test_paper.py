@@ -11,9 +11,11 @@ from pypdf import PdfReader
 from radarlib.errors import UserError
 from radarlib.files import write_json
 from study import drawing
+from study.latex import as_latex
 from study.paper import LATEX, build, source
 
 MOST_DPI, MOST_WIDTH = 600, 1.2
+EVERY = "details: √ᾱ_t x̂_0, ‖θ̃‖² ≥ 1 − Σδ⁻¹, αᵀβ₁ ⊙ ½, ⌊π⌋ – Ö and é, of 木目"  # symbols, and names that people give sets
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def folder(tmp_path):
     )
     (where / "claims.tex").write_text("\\begin{longtable}{l}\\label{tab:claims}one\\end{longtable}")
     for name in ("claims", "radar_cost", "radar_table1", "d3ad_fig5_bins"):
-        write_json(where / f"{name}.provenance.json", {"caption": f"Of {name}: 5 % & more; details."})
+        write_json(where / f"{name}.provenance.json", {"caption": f"Of {name}: 5 % & more; {EVERY}."})
     return where
 
 
@@ -45,6 +47,12 @@ def test_exhibits_stand_under_their_paper_in_the_width_that_they_were_drawn_for(
     assert "d3ad_fig5_bins.pdf" in text and "begin{figure*}[!t]" in text  # both
     assert "5 \\% \\& more" in text and text.index("longtable}{l}") > text.index("\\onecolumn")
     assert "Table~\\ref{tab:claims}: Of claims." in text
+
+
+def test_nothing_but_ascii_comes_to_latex():
+    text = as_latex(EVERY)
+    assert text.isascii() and "\\hat{x}" in text and "\\bar{\\ensuremath{\\alpha}}\\ensuremath" not in text
+    assert as_latex("μ²") == "\\ensuremath{\\mu}\\ensuremath{^{2}}" and as_latex("5 %") == "5 \\%"
 
 
 def test_a_missing_exhibit_is_named(folder):
