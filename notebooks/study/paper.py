@@ -16,8 +16,14 @@ TIMES = 3  # runs, until references and the widths of long tables are settled
 HEAD = r"""\documentclass[journal]{IEEEtran}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
-\usepackage{amsmath,booktabs,graphicx,longtable,textcomp}
+\usepackage{amsmath,array,booktabs,graphicx,longtable,textcomp}
 \usepackage[hidelinks]{hyperref}
+\newsavebox{\drawn}
+\newcommand{\spread}[1]{%% two figures of half a page's height on one page
+  \sbox{\drawn}{\includegraphics[width=\textwidth,height=0.85\textheight,keepaspectratio]{#1}}%%
+  \ifdim\ht\drawn<0.55\textheight
+    \includegraphics[width=\textwidth,height=0.4\textheight,keepaspectratio]{#1}%%
+  \else\usebox{\drawn}\fi}
 \setcounter{totalnumber}{8}\setcounter{dbltopnumber}{4}
 \renewcommand{\topfraction}{0.95}\renewcommand{\dbltopfraction}{0.95}\renewcommand{\textfraction}{0}
 \begin{document}
@@ -29,10 +35,11 @@ HEAD = r"""\documentclass[journal]{IEEEtran}
 def _figure(folder: Path, name: str, caption: str) -> str:
     """A figure over one column where it was drawn for one, else over both."""
     column = folder / f"{name}.column.pdf"
-    star, file, width = ("", column, "columnwidth") if column.is_file() else ("*", folder / f"{name}.pdf", "textwidth")
-    size = f"width=\\{width},height=0.85\\textheight,keepaspectratio"
+    star, file, draw = "*", folder / f"{name}.pdf", "\\spread"
+    if column.is_file():
+        star, file, draw = "", column, "\\includegraphics[width=\\columnwidth,height=0.85\\textheight,keepaspectratio]"
     return (
-        f"\\begin{{figure{star}}}[!t]\\centering\\includegraphics[{size}]{{{file.absolute()}}}"
+        f"\\begin{{figure{star}}}[!t]\\centering{draw}{{{file.absolute()}}}"
         f"\\caption{{{as_latex(caption)}}}\\label{{fig:{name}}}\\end{{figure{star}}}\n"
     )
 

@@ -20,7 +20,8 @@ from study.kept import load_maps
 from study.methods import TOGETHER, seeds_of, table_rows
 from study.plan import WORKFLOW, find_root, profile_settings, study_sets
 from study.provenance import provenance
-from study.tables import to_latex, to_markdown
+from study.latex import to_latex
+from study.tables import to_markdown
 
 EVALUATIONS = ("evaluations", "passes")
 """Of a network per image: patches that it is asked about, and passes of each pixel through it."""

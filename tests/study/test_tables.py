@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
-from study.tables import LONG, to_latex
+from study.latex import LONG, to_latex
 
 
 @pytest.mark.parametrize("markdown", sorted(REPOSITORY.glob("figures/default/*.md")), ids=lambda path: path.stem)
