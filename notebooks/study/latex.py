@@ -80,7 +80,7 @@ def _columns(cells: pd.DataFrame) -> str:
     of the rest what its longest word needs, and of what is left then by the square root of its longest cell.
     """
     words = pd.Series({c: max(len(w) for cell in [c, *cells[c]] for w in [*cell.split(), ""]) for c in cells})
-    longest = cells.map(len).max().clip(lower=[len(c) for c in cells])
+    longest = pd.Series({c: max(map(len, [c, *cells[c]])) for c in cells})
     broken = longest[longest > SHORT].index
     if longest.sum() * CHARACTER + len(longest) * GAP <= 1 or broken.empty:
         return "l" * len(longest)

@@ -17,10 +17,10 @@ from radarlib.datasets import ImageSet
 from radarlib.errors import UserError
 from radarlib.files import read_json, write_bytes, write_csv, write_json, write_npz
 from study.kept import load_maps
+from study.latex import to_latex
 from study.methods import TOGETHER, seeds_of, table_rows
 from study.plan import WORKFLOW, find_root, profile_settings, study_sets
 from study.provenance import provenance
-from study.latex import to_latex
 from study.tables import to_markdown
 
 EVALUATIONS = ("evaluations", "passes")

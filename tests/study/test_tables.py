@@ -1,5 +1,7 @@
 """Tables as people read them."""
 
+import re
+
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
@@ -26,3 +28,13 @@ def test_a_table_that_fits_on_no_page_goes_over_several(rows, kind):
     assert f"\\begin{{{kind}}}" in latex and latex.count("50 \\% {\\textellipsis}") == rows
     assert "Of \\ensuremath{\\omega} \\& others" in latex and ("table*" in latex) == (kind == "tabular")
     assert latex.count("{") == latex.count("}")
+
+
+def test_cells_that_do_not_fit_break_their_lines_and_short_ones_do_not():
+    table = pd.DataFrame(
+        {"claim": ["a long sentence of words " * 6], "verdict": ["undecided (still moving)"], "n": ["3"]}
+    )
+    columns = to_latex(table, "c", "t").split("\\begin{tabular}{")[1].split("\n")[0]
+    claim, verdict = (float(width) for width in re.findall(r"p\{([\d.]+)\\textwidth", columns))
+    assert columns.endswith("l}") and claim > verdict > len("undecided") * 0.006 and 0.9 < claim + verdict < 1
+    assert "p{" not in to_latex(table[["verdict", "n"]], "c", "t")
