@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -49,27 +50,30 @@ def source(folder: Path, names: Sequence[str]) -> str:
 
     Raises UserError for a missing exhibit.
     """
-    parts, long = list[str](), list[str]()
+    parts, long, last = list[str](), list[str](), list[str]()
     for text in dict.fromkeys(map(heading, names)):
-        parts.append(f"\\section{{{text}}}\n\\begin{{itemize}}\n")
-        shown = list[str]()
+        listed, shown = [f"\\section{{{text}}}\n\\begin{{itemize}}\n"], list[str]()
         for name in (name for name in names if heading(name) == text):
             table, caption = folder / f"{name}.tex", facts_of(folder, name)["caption"]
             if table.is_file():
                 label, body = "Table~\\ref{tab", table.read_text()
             else:
                 label, body = "Fig.~\\ref{fig", _figure(folder, name, caption)
-            parts.append(f"\\item {label}:{name}}}: {as_latex(_start(caption))}\n")
+            listed.append(f"\\item {label}:{name}}}: {as_latex(_start(caption))}\n")
             (long if "longtable" in body else shown).append(body)
-        parts += ["\\end{itemize}\n", *shown, "\\clearpage\n"]
-    end = ["\\onecolumn\n", *long] if long else []
+        listed.append("\\end{itemize}\n")
+        if shown:
+            parts += [*listed, *shown, "\\clearpage\n"]
+        else:  # of long tables alone: beside them
+            last += listed
+    end = ["\\onecolumn\n", *last, *long] if long else []
     title = as_latex(f"Exhibits of the profile {folder.name}")
     return HEAD % title + "\n".join([*parts, *end]) + "\n\\end{document}\n"
 
 
 def _start(caption: str) -> str:
     """What a caption says before its details."""
-    return caption.partition("; ")[0].partition(": ")[0].rstrip(".") + "."
+    return re.split(r"; |: |\. (?=[A-Z])", caption)[0].rstrip(".") + "."
 
 
 def build(folder: Path, names: Sequence[str], out: Path) -> None:

@@ -42,7 +42,7 @@ NAMES = ["claims", "radar_cost", "radar_table1", "d3ad_fig5_bins"]
 
 def test_exhibits_stand_under_their_paper_in_the_width_that_they_were_drawn_for(folder):
     text = source(folder, NAMES)
-    assert [part.split("}")[0] for part in text.split("\\section{")[1:]] == ["Ledger", "RADAR", "D3AD"]
+    assert [part.split("}")[0] for part in text.split("\\section{")[1:]] == ["RADAR", "D3AD", "Ledger"]
     assert "radar_cost.column.pdf" in text and "begin{figure}[!t]" in text  # one column
     assert "d3ad_fig5_bins.pdf" in text and "begin{figure*}[!t]" in text  # both
     assert "5 \\% \\& more" in text and text.index("longtable}{l}") > text.index("\\onecolumn")
