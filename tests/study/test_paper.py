@@ -5,6 +5,7 @@ import shutil
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from matplotlib.colors import to_rgb
 from pypdf import PdfReader
 
@@ -76,12 +77,22 @@ def test_without_latex_it_is_said_what_to_install(folder, tmp_path, monkeypatch)
         build(folder, NAMES, tmp_path / "exhibits.pdf")
 
 
+def test_committed_figures_keep_a_journals_rules():
+    keep_a_journals_rules(REPOSITORY / "figures/default")
+
+
 @pytest.mark.smoke
 def test_figures_keep_a_journals_rules(smoke):
+    keep_a_journals_rules(smoke / "figures/smoke")
+
+
+def keep_a_journals_rules(folder):
     """Fonts embedded and none of Type 3, pictures of no more than MOST_DPI, and nowhere so much wider than a column or
     two, to which LaTeX shrinks a figure, that its print gets too small.
     """
-    for file in sorted((smoke / "figures/smoke").glob("*.pdf")):
+    files = sorted(folder.glob("*.pdf"))
+    assert len(files) > 60
+    for file in files:
         (page,) = PdfReader(file).pages
         width = float(page.mediabox.width) / 72
         wanted = drawing.COLUMN if file.name.endswith(".column.pdf") else drawing.WIDTH
