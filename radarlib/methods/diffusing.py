@@ -25,6 +25,7 @@ STEPS, T_MAX = 10, 250  # of DDIM, from T' (DDAD §4.1: 250, steps of 25)
 START = 200  # of T = 1,000 (noise study Table 3)
 GUIDANCE = 3.0  # w (DDAD Eq. 7); the paper chooses 0 to 9 by category
 LR = 1e-4  # of the adapted extractor
+HELD = 0.1  # λ_DL: how strongly it is held near the extractor that it was (the authors' code, for MVTec AD)
 NEIGHBOURS, BINS, SMALLEST = 20, 10, 2  # D3AD §5
 
 
@@ -56,21 +57,35 @@ def differences(x: Tensor, x_hat: Tensor, extractor: Extractor) -> tuple[Tensor,
         return apart, cosine_map(extractor.fine_maps(x), extractor.fine_maps(x_hat), MAP)[0].cpu()
 
 
-def _adapted(given: Given, xs: Tensor, x_hats: Tensor, what: str) -> tuple[Extractor, list[float]]:
-    """The extractor, tuned until images and their reconstructions look alike to it (DDAD Eq. 8; the authors' code holds
-    it near the extractor as it was, besides).
+def adapted(given: Given, xs: Tensor, x_hats: Tensor, held: float, what: str) -> tuple[Extractor, list[float]]:
+    """The extractor, tuned until images and their reconstructions look alike to it (DDAD Eq. 8, D3AD Eq. 11), and the losses.
+
+    held : weight of DDAD's second loss, the distance of each one's features from those before the tuning; 0: none. The authors' code leads another normal image to each one; here each is led to itself.
     """
     extractor = given.extractor.copied()
 
     def loss(some: Tensor, _: torch.Generator) -> Tensor:
-        return adaptation_loss(extractor.fine_maps(xs[some]), extractor.fine_maps(x_hats[some]))
+        pair = [part[some] for part in (xs, x_hats)]
+        tuned = [extractor.fine_maps(part) for part in pair]
+        value = adaptation_loss(*tuned)
+        if held:
+            with torch.no_grad():
+                before = [given.extractor.fine_maps(part) for part in pair]
+            value = value + held * (adaptation_loss(tuned[0], before[0]) + adaptation_loss(tuned[1], before[1]))
+        return value
 
     few = replace(given, steps=max(1, given.steps // 10), batch=max(1, given.batch // 2))
     return extractor, minimise(extractor.net, loss, few, LR, what)
 
 
 def _system(
-    given: Given, steps: Callable[[np.ndarray], int], own: Sequence[int], guidance: float, omega: float, what: str
+    given: Given,
+    steps: Callable[[np.ndarray], int],
+    own: Sequence[int],
+    guidance: float,
+    omega: float,
+    held: float,
+    what: str,
 ) -> Fitted:
     """Both maps as multiples of their highest value on normal images, added (DDAD Eq. 11 with v = 1; there the highest
     of the test batch).
@@ -85,7 +100,7 @@ def _system(
 
     pairs = [pair(image, t) for image, t in zip(given.images, own, strict=True)]
     xs, x_hats = (torch.cat(part) for part in zip(*pairs, strict=True))
-    extractor, losses = _adapted(given, xs, x_hats, what)
+    extractor, losses = adapted(given, xs, x_hats, held, what)
     normal = [differences(x, y, extractor) for x, y in pairs]
     top = [max(float(torch.stack(part).max()), 1e-12) for part in zip(*normal, strict=True)]
 
@@ -111,7 +126,8 @@ def fit_ddpm(given: Given) -> Fitted:
 
 def fit_ddad(given: Given) -> Fitted:
     """DDAD: noise is added up to T', and the way back is drawn to the image."""
-    return _system(given, lambda _: T_MAX, [T_MAX] * len(given.images), GUIDANCE, 1.0, "DDAD, adaptation")
+    own = [T_MAX] * len(given.images)
+    return _system(given, lambda _: T_MAX, own, GUIDANCE, 1.0, HELD, "DDAD, adaptation")
 
 
 def fit_d3ad(given: Given) -> Fitted:
@@ -119,4 +135,6 @@ def fit_d3ad(given: Given) -> Fitted:
     feature = partial(conditioning_feature, given.extractor)
     how, distances = condition([feature(image) for image in given.images], NEIGHBOURS, BINS, SMALLEST)
     own = [how.steps(distance, T_MAX) for distance in distances]  # no image is its own neighbour
-    return _system(given, lambda image: how.steps(how.distance(feature(image)), T_MAX), own, 0.0, 0.0, "D3AD on pixels")
+    return _system(
+        given, lambda image: how.steps(how.distance(feature(image)), T_MAX), own, 0.0, 0.0, 0.0, "D3AD on pixels"
+    )

@@ -181,9 +181,9 @@ PAGES = {
     ),
     "ddad": Page(
         "Noise is added to the image, and the way back is drawn to the image by guidance. Normal parts are met,"
-        " defects are not. Pixels and features of image and reconstruction are compared; the extractor is tuned"
-        " until normal pairs look alike to it. Both maps are added. The weights of theirs are chosen by category;"
-        " here one for all.",
+        " defects are not. Pixels and features of image and reconstruction are compared. The extractor is tuned"
+        " until normal pairs look alike to it, and held near what it was. Both maps are added; the weights of theirs"
+        " are chosen by category, here one for all.",
         "ε̂ = ε_θ − w √(1 − ᾱ) (x̃_t − x_t)",
     ),
     "d3ad": Page(

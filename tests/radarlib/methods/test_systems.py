@@ -157,6 +157,21 @@ def test_codes_are_the_nearest_and_wrong_ones_lie_inside_the_mask():
     assert not torch.eq(disturbed[:, :, :2], quantised[:, :, :2]).all(1).any()  # none of them is the right one
 
 
+def test_an_extractor_that_is_held_stays_nearer_to_what_it_was(given):
+    from radarlib.extractor import cosine_map
+    from radarlib.methods import diffusing
+
+    x_hats = given.stack.flip(-1) * 0.5
+    moved = []
+    for held in (0.0, 10.0):
+        extractor, losses = diffusing.adapted(given, given.stack, x_hats, held, "test")
+        with torch.inference_mode():
+            both = [each.fine_maps(given.stack) for each in (given.extractor, extractor)]
+        moved.append(float(cosine_map(*both, 8).mean()))
+        assert np.isfinite(losses).all()
+    assert 0 < moved[1] < moved[0]
+
+
 def test_systems_that_diffuse_need_a_network(given):
     from dataclasses import replace
 
