@@ -58,9 +58,11 @@ def differences(x: Tensor, x_hat: Tensor, extractor: Extractor) -> tuple[Tensor,
 
 
 def adapted(given: Given, xs: Tensor, x_hats: Tensor, held: float, what: str) -> tuple[Extractor, list[float]]:
-    """The extractor, tuned until images and their reconstructions look alike to it (DDAD Eq. 8, D3AD Eq. 11), and the losses.
+    """The extractor, tuned until images and their reconstructions look alike to it (DDAD Eq. 8, D3AD Eq. 11), and the
+    losses.
 
-    held : weight of DDAD's second loss, the distance of each one's features from those before the tuning; 0: none. The authors' code leads another normal image to each one; here each is led to itself.
+    held : weight of DDAD's second loss, the distance of each one's features from those before the tuning; 0: none. The
+        authors' code leads another normal image to each one; here each is led to itself.
     """
     extractor = given.extractor.copied()
 
