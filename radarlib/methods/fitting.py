@@ -1,6 +1,7 @@
 """What the systems of other papers have in common: what they are fitted on, how a network is trained, what a fit gives.
 
-A system is a module with one function, `fit(given) → Fitted`. Sizes and lengths of trainings are the same for all.
+A system is a module with one function, `fit(given) → Fitted`. Images, steps and batch are the same for all, but where
+its module says otherwise.
 """
 
 from __future__ import annotations

@@ -44,6 +44,13 @@ def test_the_job_sees_no_label_and_keeps_what_is_finished(mvtec, own, tmp_path, 
         job.run(data, {}, merge(own, {"systems": {"steps": 5}}), 0, tmp_path / "a", "systems")
 
 
+def test_what_a_map_shows_at_its_rim_is_no_score():
+    grid = np.zeros((64, 64), np.float32)
+    grid[3, 30] = grid[30, 60] = 9  # 224 px of 256 begin at the fifth of 64 cells
+    grid[4, 30] = 1
+    assert job.inside(grid) == 1
+
+
 def test_what_is_held_out_is_a_third_or_what_the_rate_needs():
     for n, rate, count in ((81, 0.05, 27), (30, 0.05, 15), (200, 0.01, 99), (6, 0.5, 2)):
         fitted_on, held = job.held_out(n, rate, 0)
