@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: study test quick slurm report clean expected
 
 study: .venv/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --rerun-incomplete
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
 
 test: .venv/installed
 	$(BIN)/ruff check .
