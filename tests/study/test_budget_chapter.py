@@ -59,6 +59,14 @@ def test_a_network_of_few_t_is_not_asked_to_reconstruct(settings):
     assert scored(Variant(1000, 4, noise="simplex"), own) == ["anoddpm"]
 
 
+def test_only_the_published_network_reconstructs(chosen, data, tmp_path):
+    own = merge(chosen, {"budget": {"methods": ["radar", "diffusionad"], "widths": [8], "steps": [1, 2]}})
+    job.run(data, {}, own, 0, tmp_path, "budget")
+    asked = pd.read_csv(tmp_path / "features.csv").groupby(["t_max", "width"])["method"].unique().map(sorted)
+    assert asked[1000, own["unet"]["width"]] == ["diffusionad", "radar"]
+    assert asked[1000, 8] == asked[20, own["unet"]["width"]] == ["radar"]
+
+
 def test_held_out_images_are_trained_on_by_no_network(data):
     train, held = job.held_out(data, 0)
     assert len(held) == 4 and not set(train) & set(held) and set(train) | set(held) == set(data.where("train"))

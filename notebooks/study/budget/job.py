@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -74,12 +75,15 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
         if variant.whole:
             own = model_settings(own, "whole")
             seen = [resize(image, own["training"]["patch"]) for image in seen]
+        methods = scored(variant, settings)
         follower = Follower(seen, own, seed, out / "work" / variant.key, judged)
         for steps in options["steps"]:
             name = f"{label}: {variant.key}"
             found = follower.kept(steps) or follower.keep(
                 steps,
-                measure(follower.at(steps, name), closed, variant, patches, judged, own, seed, f"{name}, {steps}"),
+                measure(
+                    follower.at(steps, name), closed, variant, patches, judged, methods, own, seed, f"{name}, {steps}"
+                ),
             )
             keys = {key: getattr(variant, key) for key in KEYS} | {"steps": steps}
             errors += [{**keys, **row} for row in found["errors"]]
@@ -130,11 +134,14 @@ def measure(
     variant: Variant,
     patches: Patches,
     judged: Judged,
+    methods: Sequence[str],
     settings: dict,
     seed: int,
     label: str,
 ) -> dict[str, list[dict]]:
-    """Errors of a network beside those of the closed form, on the same noise, and the features of all images."""
+    """Errors of a network beside those of the closed form, on the same noise, and the features of all images that
+    methods find by it.
+    """
     errors, features = [], []
     gaussian = variant.noise == "gaussian"  # what the closed form is made for
     patches = {} if variant.whole else patches  # a network of whole images has no answer to patches
@@ -144,7 +151,7 @@ def measure(
             found = compared(denoiser, closed if gaussian else None, x_0, eps, t, counts)
             errors.append({"t": t, "where": where, **found})
     # Held-out images and artificial defects serve the rules that choose, and these choose among RADAR's networks alone.
-    scores = {method: METHODS[method].load() for method in scored(variant, settings)}
+    scores = {method: METHODS[method].load() for method in methods}
     asked_of = [
         (method, kind, name, image)
         for method in scores
