@@ -23,13 +23,15 @@ from radarlib.extractor import Extractor
 from radarlib.runtime import progress
 
 TOGETHER = 16  # images that the extractor is shown at once
+RIM = 16  # a part of the side in so many, as much as SPADE, PaDiM and PatchCore leave out, who crop 224 px of 256
 
 
 class Found(NamedTuple):
     """What a system finds in an image.
 
     map : (h, w) float32. score : of the image, higher = more anomalous; None where the authors take the map's highest
-    value. x_hat : (h, w) in about [-1, 1], of any size: the image as the system gives it back; None where it does not.
+        value, and we that of its `inner` part. x_hat : (h, w) in about [-1, 1], of any size: the image as the system
+        gives it back; None where it does not.
     """
 
     map: np.ndarray
@@ -120,6 +122,16 @@ def plane(x: Tensor) -> np.ndarray:
 def at_side(x: Tensor, side: int) -> Tensor:
     """Images (N, 1, H, W) as a network of another side sees them, (N, 1, side, side)."""
     return F.interpolate(x, (side, side), mode="bilinear", antialias=True)
+
+
+def inner(grid: np.ndarray) -> np.ndarray:
+    """A map (S, S) without its rim, by which alone an image is scored.
+
+    Beside the image a convolution sees padding. Nearly every system gives a normal image its highest value there, which
+    says how odd the padding looks, not the image.
+    """
+    rim = len(grid) // RIM
+    return grid[rim : len(grid) - rim, rim : len(grid) - rim]
 
 
 def together(levels: Sequence[Tensor], side: int) -> Tensor:

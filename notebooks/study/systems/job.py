@@ -18,8 +18,8 @@ from radarlib.denoiser import Denoiser
 from radarlib.extractor import Extractor
 from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json, write_npz
 from radarlib.images import content_hash, resize
-from radarlib.map_features import MAP, smoothed
-from radarlib.methods.fitting import Fitted, Found, Given
+from radarlib.map_features import smoothed
+from radarlib.methods.fitting import Fitted, Found, Given, inner
 from radarlib.runtime import elapsed, progress
 from radarlib.sources import OWN, source_files
 from radarlib.train import train
@@ -30,7 +30,6 @@ from study.systems.plan import RECONSTRUCTING, SHARED, SHARING, SYSTEMS
 TIMED = 5  # images that the seconds of one are the median of
 FOUND = "found.npz"
 TOP = 1000  # a system's highest value in the maps that are kept, whose type ends at 65,504
-RIM = MAP // 16  # as much as SPADE, PaDiM and PatchCore leave out, who crop 224 px of 256
 CURVE = 20  # points of a training's curve
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -40,7 +39,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     which a threshold is promised, and every test image. Sees no label.
 
     All have the same images, steps and batch, the same extractor, the same grid of maps (MAP) and smoothing. The score
-    is the system's own, or the highest value of the smoothed map inside its rim. Systems that diffuse pixels share a
+    is the system's own, or the highest value of the smoothed map but for its rim. Systems that diffuse pixels share a
     network of whole images, trained on the same part.
 
     Leaves in `out`: `scores.csv` (system, kind: held or test, position, score), `maps.npz` (by system (n, MAP, MAP)
@@ -144,16 +143,7 @@ def _judged(system: Fitted, image: np.ndarray, sigma: float) -> Found:
     """What a system finds, its map on the common grid, with a score in any case."""
     found = system.judge(image)
     grid = smoothed(np.asarray(found.map, np.float32), sigma)
-    return Found(grid, inside(grid) if found.score is None else found.score, found.x_hat)
-
-
-def inside(grid: np.ndarray) -> float:
-    """The highest value of a map (MAP, MAP) inside its rim.
-
-    Beside the image a convolution sees padding. Nearly every system gives a normal image its highest value there, which
-    says how odd the padding looks, not the image.
-    """
-    return float(grid[RIM:-RIM, RIM:-RIM].max())
+    return Found(grid, float(inner(grid).max()) if found.score is None else found.score, found.x_hat)
 
 
 def _curve(losses: Sequence[float]) -> list[tuple[int, float]]:

@@ -15,7 +15,7 @@ from radarlib.config import merge
 from radarlib.extractor import Extractor
 from radarlib.methods import closed_form, padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
-from radarlib.methods.fitting import Fitted, Found, Given, embed, plane, single, together
+from radarlib.methods.fitting import Fitted, Found, Given, embed, inner, plane, single, together
 from radarlib.oneclass import Distance
 
 SHARE = 5  # SPADE compares with a fifth of the normal images, as 50 of MVTec AD's are, or with fewer
@@ -29,33 +29,37 @@ def _memory(given: Given, levels: slice) -> list[np.ndarray]:
 
 
 def _on_features(
-    given: Given, levels: slice, score: Callable[[np.ndarray], tuple[np.ndarray, float]], own: bool
+    given: Given,
+    levels: slice,
+    score: Callable[[np.ndarray], tuple[np.ndarray, float]],
+    own: Callable[[np.ndarray, float], float] | None = None,
 ) -> Fitted:
-    """own : whether the method has a score of an image besides its map."""
+    """own : the method's score of an image, of its map and of what `score` says besides; None: of the smoothed map."""
     side = given.extractor.side // 8
 
     def judge(image: np.ndarray) -> Found:
         features = together(embed(given.extractor, single(image))[levels], side)[0].flatten(1).T.cpu().numpy()
         found, value = score(features)
-        return Found(found.reshape(side, side), value if own else None)
+        grid = found.reshape(side, side)
+        return Found(grid, own(grid, value) if own else None)
 
     return Fitted(judge)
 
 
 def nearest(given: Given) -> Fitted:
     bank = patchcore.fit(_memory(given, TWO), given.settings["d3ad"]["coreset"], given.seed, greedy=True)
-    return _on_features(given, TWO, lambda x: patchcore.score(x, bank), own=True)
+    return _on_features(given, TWO, lambda x: patchcore.score(x, bank), lambda grid, _: float(inner(grid).max()))
 
 
 def alike(given: Given) -> Fitted:
     normal = spade.fit(_memory(given, THREE))
     k = min(given.settings["d3ad"]["spade"], max(1, len(given.images) // SHARE))
-    return _on_features(given, THREE, lambda x: spade.score(x, normal, k), own=True)
+    return _on_features(given, THREE, lambda x: spade.score(x, normal, k), lambda _, value: value)
 
 
 def gaussian(given: Given) -> Fitted:
     model = padim.fit(_memory(given, THREE), given.seed)
-    return _on_features(given, THREE, lambda x: padim.score(x, model), own=False)
+    return _on_features(given, THREE, lambda x: padim.score(x, model))
 
 
 def step(given: Given) -> Fitted:
