@@ -86,7 +86,7 @@ def _columns(cells: pd.DataFrame) -> str:
         return "l" * len(longest)
     rest = 1 - longest.drop(broken).sum() * CHARACTER - len(longest) * GAP
     least = words[broken] * CHARACTER
-    share = (longest[broken] ** 0.5).pipe(lambda roots: roots / roots.sum())
-    widths = least + share * max(0.0, rest - least.sum())
+    roots = longest[broken] ** 0.5
+    widths = least + roots / roots.sum() * max(0.0, rest - least.sum())
     wrapped = {c: rf">{{\raggedright\arraybackslash}}p{{{widths[c]:.3f}\textwidth}}" for c in broken}
     return "".join(wrapped.get(c, "l") for c in longest.index)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from radarlib.denoiser import Denoiser
 from radarlib.methods import artificial
 from radarlib.methods.blocks import Hourglass, focal, ssim_map
-from radarlib.methods.fitting import Fitted, Found, Given, at_side, inner, minimise, plane, single
+from radarlib.methods.fitting import Fitted, Found, Given, at_side, inner, minimise, peak, plane, single
 from radarlib.methods.reconstruct import one_step
 
 LR = 0.002
@@ -44,7 +44,7 @@ def fit(given: Given) -> Fitted:
         x = single(image).to(given.device)
         x_hat = net["restore"](x)
         found = plane(net["find"](torch.cat([x, x_hat], 1)).sigmoid())
-        return Found(found, float(inner(uniform_filter(found, max(1, round(MEAN * len(found))))).max()), plane(x_hat))
+        return Found(found, peak(uniform_filter(found, max(1, round(MEAN * len(found))))), plane(x_hat))
 
     return Fitted(judge, losses)
 

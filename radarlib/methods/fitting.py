@@ -23,15 +23,14 @@ from radarlib.extractor import Extractor
 from radarlib.runtime import progress
 
 TOGETHER = 16  # images that the extractor is shown at once
-RIM = 16  # a part of the side in so many, as much as SPADE, PaDiM and PatchCore leave out, who crop 224 px of 256
+RIM = 16  # the side over its rim: SPADE, PaDiM and PatchCore leave out as much, who crop 224 px of 256
 
 
 class Found(NamedTuple):
     """What a system finds in an image.
 
-    map : (h, w) float32. score : of the image, higher = more anomalous; None where the authors take the map's highest
-        value, and we that of its `inner` part. x_hat : (h, w) in about [-1, 1], of any size: the image as the system
-        gives it back; None where it does not.
+    map : (h, w) float32. score : of the image, higher = more anomalous; None where it is the `peak` of the smoothed
+    map. x_hat : (h, w) in about [-1, 1], of any size: the image as the system gives it back; None where it does not.
     """
 
     map: np.ndarray
@@ -132,6 +131,11 @@ def inner(grid: np.ndarray) -> np.ndarray:
     """
     rim = len(grid) // RIM
     return grid[rim : len(grid) - rim, rim : len(grid) - rim]
+
+
+def peak(grid: np.ndarray) -> float:
+    """The highest value of a map but for its rim."""
+    return float(inner(grid).max())
 
 
 def together(levels: Sequence[Tensor], side: int) -> Tensor:

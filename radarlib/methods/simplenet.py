@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from radarlib.feature_step import Whitening
-from radarlib.methods.fitting import Fitted, Found, Given, embed, inner, minimise, single, together
+from radarlib.methods.fitting import Fitted, Found, Given, embed, minimise, peak, single, together
 
 LR, HIDDEN = 0.001, 256
 SIGMA = 0.25  # of the noise on features of unit variance; the paper's 0.015 is on WideResNet's own
@@ -53,6 +53,6 @@ def fit(given: Given) -> Fitted:
         features = together(embed(given.extractor, single(image))[1:], side)[0].flatten(1).T
         x = torch.from_numpy(whiten(features.cpu().numpy())).to(given.device)
         found = -net.discriminator(net.adaptor(x)).view(side, side).cpu().numpy()
-        return Found(found, float(inner(found).max()))
+        return Found(found, peak(found))
 
     return Fitted(judge, losses)

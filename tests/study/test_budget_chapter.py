@@ -84,15 +84,13 @@ def test_a_network_that_answers_as_the_closed_form_has_its_errors(chosen, images
     closed = ClosedForm(np.full(64, 0.25), np.zeros((64, 64)), Schedule())  # knows that x_0 is 0.25, as `perfect` does
     level = np.full((16, 16), 0.25, np.float32)
     patches = {"normal": (torch.full((4, 1, 8, 8), 0.25), torch.ones(4, 1, 8, 8, dtype=torch.bool))}
-    found = job.measure(
-        perfect, closed, Variant(1000, 4), patches, {"test": [("a", level)]}, ["radar"], chosen, 0, "test"
-    )
+    judged = {"test": [("a", level)]}
+    found = job.measure(perfect, closed, Variant(1000, 4), patches, judged, ["radar"], chosen, 0, "test")
     assert [row["t"] for row in found["errors"]] == [1, 50, 200, 250]  # and those at which the methods ask
     assert all(max(row["error"], row["closed"], row["apart"]) < 1e-4 for row in found["errors"])
     assert found["features"][0].keys() == {"method", "image", "kind", "global", "local"}
-    assert not job.measure(perfect, closed, Variant(20, 4), patches, {}, [], chosen, 0, "test")["errors"][
-        1:
-    ]  # t = 50 > 20
+    few = job.measure(perfect, closed, Variant(20, 4), patches, {}, [], chosen, 0, "test")
+    assert not few["errors"][1:]  # t = 50 > 20
 
 
 def test_a_killed_run_goes_on_and_nothing_finished_is_done_again(chosen, data, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from study import drawing
 from study.latex import as_latex
 from study.paper import LATEX, build, source
 
-MOST_DPI, MOST_WIDTH = 600, 1.2
+MOST_DPI, MOST_WIDTH = 600, 1.1
 EVERY = "details: √ᾱ_t x̂_0, ‖θ̃‖² ≥ 1 − Σδ⁻¹, αᵀβ₁ ⊙ ½, ⌊π⌋ – Ö and é, of 木目"  # symbols, and names of sets
 
 

@@ -19,7 +19,7 @@ from radarlib.extractor import Extractor
 from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json, write_npz
 from radarlib.images import content_hash, resize
 from radarlib.map_features import smoothed
-from radarlib.methods.fitting import Fitted, Found, Given, inner
+from radarlib.methods.fitting import Fitted, Found, Given, peak
 from radarlib.runtime import elapsed, progress
 from radarlib.sources import OWN, source_files
 from radarlib.train import train
@@ -143,7 +143,7 @@ def _judged(system: Fitted, image: np.ndarray, sigma: float) -> Found:
     """What a system finds, its map on the common grid, with a score in any case."""
     found = system.judge(image)
     grid = smoothed(np.asarray(found.map, np.float32), sigma)
-    return Found(grid, float(inner(grid).max()) if found.score is None else found.score, found.x_hat)
+    return Found(grid, peak(grid) if found.score is None else found.score, found.x_hat)
 
 
 def _curve(losses: Sequence[float]) -> list[tuple[int, float]]:

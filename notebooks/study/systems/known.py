@@ -15,7 +15,7 @@ from radarlib.config import merge
 from radarlib.extractor import Extractor
 from radarlib.methods import closed_form, padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
-from radarlib.methods.fitting import Fitted, Found, Given, embed, inner, plane, single, together
+from radarlib.methods.fitting import Fitted, Found, Given, embed, peak, plane, single, together
 from radarlib.oneclass import Distance
 
 SHARE = 5  # SPADE compares with a fifth of the normal images, as 50 of MVTec AD's are, or with fewer
@@ -48,7 +48,7 @@ def _on_features(
 
 def nearest(given: Given) -> Fitted:
     bank = patchcore.fit(_memory(given, TWO), given.settings["d3ad"]["coreset"], given.seed, greedy=True)
-    return _on_features(given, TWO, lambda x: patchcore.score(x, bank), lambda grid, _: float(inner(grid).max()))
+    return _on_features(given, TWO, lambda x: patchcore.score(x, bank), lambda grid, _: peak(grid))
 
 
 def alike(given: Given) -> Fitted:
