@@ -114,7 +114,7 @@ NOTEBOOKS = {
     "17_systems": Notebook(
         jobs=[systems.JOB],
         leaves={
-            "systems": (*JUDGED, TIMED), "systems_printed": TABLE, "systems_ranks": CHART,
+            "systems": (*JUDGED, TIMED), **each(TABLE, "systems_rim", "systems_printed"), "systems_ranks": CHART,
             **each(FIGURE, "systems_training", "systems_maps", "systems_reconstructions"),
             **each(FIGURE, *(f"system_{key}" for key in systems.SYSTEMS)),
         },

@@ -6,6 +6,8 @@ should give equal bytes.
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter, grey_closing, sobel, uniform_filter
@@ -13,6 +15,7 @@ from skimage.filters import threshold_otsu
 
 HIGHEST = 10  # an image's score is the mean over this many locations
 MAP = 64  # side in px of the maps that are kept
+RIM = 16  # the side over its rim: SPADE, PaDiM and PatchCore leave out as much, who crop 224 px of 256
 PAPER_SIDE = 256  # px of the images that its filter's width is meant for; the paper gives none
 
 
@@ -98,6 +101,26 @@ def smoothed(found: np.ndarray, sigma: float) -> np.ndarray:
     if found.shape != (MAP, MAP):
         found = on_grid(np.asarray(found, np.float32), MAP)
     return gaussian_filter(found, sigma * MAP / PAPER_SIDE)
+
+
+def inner(grid: np.ndarray) -> np.ndarray:
+    """A map (H, W) without its rim, by which alone an image is scored where that is by the map's highest value.
+
+    Beside the image a convolution sees padding. Nearly every system gives a normal image its highest value there, which
+    says how odd the padding looks, not the image.
+    """
+    (rows, columns), (height, width) = (side // RIM for side in grid.shape), grid.shape
+    return grid[rows : height - rows, columns : width - columns]
+
+
+def peak(found: np.ndarray) -> float:
+    """The highest value of a map but for its rim.
+
+    found : (H, W), or of a square grid flattened, (S²,). Where the rim is narrower than a location, the map is asked on
+        the grid of MAP.
+    """
+    grid = found if found.ndim == 2 else found.reshape(math.isqrt(found.size), -1)
+    return float(inner(grid if min(grid.shape) >= RIM else on_grid(grid, MAP)).max())
 
 
 def highest(scores: np.ndarray) -> float:

@@ -7,8 +7,9 @@ import os
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # PyTorch takes seconds to import, and jobs without a network
 
 
 T = TypeVar("T")
+TIMED = 5  # images that the seconds of one are the median of
 SPINS = "2500"
 """How often a thread of GNU OpenMP, which PyTorch's Linux wheels have, looks for work before it sleeps. The library's
 own 300,000 takes the core from whoever else wants it: with two other processes on two cores a training on two threads
@@ -117,6 +119,12 @@ def elapsed(run: Callable[[], object], device: torch.device | None = None) -> fl
     run()
     wait()
     return time.perf_counter() - started
+
+
+def median_seconds(judge: Callable[[T], object], images: Sequence[T]) -> float:
+    """Median wall time of one of the first TIMED images; the first call does not count."""
+    judge(images[0])
+    return float(np.median([elapsed(partial(judge, image)) for image in images[:TIMED]]))
 
 
 def seconds(run: Callable[[], object], repeats: int = 3, device: torch.device | None = None) -> float:

@@ -39,9 +39,9 @@ from radarlib.extractor import Extractor  # noqa: E402
 from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json  # noqa: E402
 from radarlib.inspection.detector import Detector  # noqa: E402
 from radarlib.layout import available_sets, data_root  # noqa: E402
-from radarlib.map_features import smoothed  # noqa: E402
+from radarlib.map_features import peak, smoothed  # noqa: E402
 from radarlib.methods import padim, patchcore  # noqa: E402
-from radarlib.runtime import elapsed, progress, use_threads  # noqa: E402
+from radarlib.runtime import median_seconds, progress, use_threads  # noqa: E402
 from radarlib.textures import artificial_defect  # noqa: E402
 from study.metrics import bootstrap_metrics, detection_metrics, interval, pixel_histograms, pixel_metrics  # noqa: E402
 
@@ -75,9 +75,9 @@ def rival(images: list[np.ndarray], settings: dict, name: str) -> tuple[Judge, n
         told = partial(padim.score, model=padim.fit(embedded, SEED))
 
     def judge(image: np.ndarray) -> tuple[float, bool, np.ndarray]:
-        found, score = told(extractor.embed(image))
+        found = told(extractor.embed(image))
         grid = smoothed(found.reshape(extractor.grid, extractor.grid), options["sigma"])
-        return score, False, cv2.resize(grid, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return peak(found), False, cv2.resize(grid, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
     return judge, np.array([])
 
@@ -91,7 +91,7 @@ def measure(name: str, way: str, settings: dict) -> dict:
     found: dict = {"fit_s": time.monotonic() - start}
     test = data.where("test")
     judged = [judge(data.images[i]) for i in progress(test, desc=f"{name}: {way}", unit="image")]
-    found["image_s"] = float(np.median([elapsed(lambda i=i: judge(data.images[i])) for i in test[:9]]))
+    found["image_s"] = median_seconds(judge, [data.images[i] for i in test])
     found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         2**20 if sys.platform == "darwin" else 1024
     )

@@ -12,6 +12,12 @@ ACCENTS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar"}
 """Of symbols: x̂, θ̃, ᾱ. Letters of a language, é, have commands of their own."""
 RAISED = {"<super>": "^", "<sub>": "_"}
 
+SPECIAL = str.maketrans(
+    {c: rf"\{c}" for c in "%_&#${}"}
+    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+)
+"""What LaTeX would read as commands, in captions and names of sets."""
+
 LONG = 50  # rows beyond which a table does not fit on a page
 SHORT = 16  # characters up to which a cell is never broken
 CHARACTER, GAP = 0.0068, 0.008  # widths of a character at \scriptsize and of the space between columns, in \textwidth
@@ -49,9 +55,7 @@ def as_latex(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    for character in "%_&#":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return text.translate(SPECIAL)
 
 
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:

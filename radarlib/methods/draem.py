@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from radarlib.denoiser import Denoiser
+from radarlib.map_features import inner, peak
 from radarlib.methods import artificial
 from radarlib.methods.blocks import Hourglass, focal, ssim_map
-from radarlib.methods.fitting import Fitted, Found, Given, at_side, inner, minimise, peak, plane, single
+from radarlib.methods.fitting import Fitted, Found, Given, at_side, minimise, plane, single
 from radarlib.methods.reconstruct import one_step
 
 LR = 0.002

@@ -7,7 +7,7 @@ its module says otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +22,8 @@ from radarlib.errors import UserError
 from radarlib.extractor import Extractor
 from radarlib.runtime import progress
 
+MORE = 4  # times the steps of other systems, of half the images each: what `Given.longer` gives
 TOGETHER = 16  # images that the extractor is shown at once
-RIM = 16  # the side over its rim: SPADE, PaDiM and PatchCore leave out as much, who crop 224 px of 256
 
 
 class Found(NamedTuple):
@@ -69,6 +69,12 @@ class Given:
     denoiser: Denoiser | None = None
     settings: dict = field(default_factory=dict)
     folder: Path = Path()
+
+    def longer(self) -> Given:
+        """For autoencoders and GANs, small networks that learn from nothing to give an image back: after as many steps
+        as the other systems have their errors still fall steeply.
+        """
+        return replace(self, steps=MORE * self.steps, batch=max(1, self.batch // 2))
 
     @property
     def device(self) -> torch.device:
@@ -121,21 +127,6 @@ def plane(x: Tensor) -> np.ndarray:
 def at_side(x: Tensor, side: int) -> Tensor:
     """Images (N, 1, H, W) as a network of another side sees them, (N, 1, side, side)."""
     return F.interpolate(x, (side, side), mode="bilinear", antialias=True)
-
-
-def inner(grid: np.ndarray) -> np.ndarray:
-    """A map (S, S) without its rim, by which alone an image is scored.
-
-    Beside the image a convolution sees padding. Nearly every system gives a normal image its highest value there, which
-    says how odd the padding looks, not the image.
-    """
-    rim = len(grid) // RIM
-    return grid[rim : len(grid) - rim, rim : len(grid) - rim]
-
-
-def peak(grid: np.ndarray) -> float:
-    """The highest value of a map but for its rim."""
-    return float(inner(grid).max())
 
 
 def together(levels: Sequence[Tensor], side: int) -> Tensor:

@@ -45,6 +45,7 @@ def _play(
 
     loss : of a batch, the generator's loss and the reconstruction, which the discriminator is to tell from the batch.
     """
+    given = given.longer()
     rng, losses = torch.Generator().manual_seed(given.seed), []
     both = [net.to(given.device).train() for net in (generator, critic)]
     ours, theirs = (torch.optim.Adam(net.parameters(), lr=LR, betas=BETAS, fused=True) for net in both)

@@ -33,8 +33,9 @@ def fit(features: Sequence[np.ndarray], seed: int) -> Padim:
     return Padim(kept, mean, np.linalg.inv(covariance + RIDGE * np.eye(len(kept), dtype=np.float32)))
 
 
-def score(features: np.ndarray, model: Padim) -> tuple[np.ndarray, float]:
-    """The Mahalanobis distance of each location, and the image's score, the highest of them."""
+def score(features: np.ndarray, model: Padim) -> np.ndarray:
+    """The Mahalanobis distance of each location, (locations,). The image's score is the highest:
+    `map_features.peak`.
+    """
     x = features[:, model.kept] - model.mean
-    found = np.sqrt(np.maximum(np.einsum("ld,lde,le->l", x, model.inverse, x, optimize=True), 0))
-    return found, float(found.max())
+    return np.sqrt(np.maximum(np.einsum("ld,lde,le->l", x, model.inverse, x, optimize=True), 0))

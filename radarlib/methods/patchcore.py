@@ -55,12 +55,10 @@ def coreset(vectors: np.ndarray, size: int, rng: np.random.Generator) -> np.ndar
     return np.array(chosen)
 
 
-def score(features: np.ndarray, bank: Bank, owner: int | None = None) -> tuple[np.ndarray, float]:
-    """The distance of each location to its nearest neighbour, and the image's score, the largest (Roth et al. Eq. 6;
-    as in their code, not weighted by Eq. 7).
+def score(features: np.ndarray, bank: Bank, owner: int | None = None) -> np.ndarray:
+    """The distance of each location to its nearest neighbour, (locations,). The image's score is the largest (Roth et
+    al. Eq. 6; as in their code, not weighted by Eq. 7): `map_features.peak`.
 
     features : (locations, C). owner : the training image that this is; its own features are no neighbours.
     """
-    vectors = bank.vectors if owner is None else bank.vectors[bank.owners != owner]
-    found = distances(features, vectors)
-    return found, float(found.max())
+    return distances(features, bank.vectors if owner is None else bank.vectors[bank.owners != owner])

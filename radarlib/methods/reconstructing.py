@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,7 +15,6 @@ from radarlib.methods.blocks import Hourglass, ssim_map
 from radarlib.methods.fitting import Fitted, Found, Given, minimise, plane, single
 
 LR = 0.002
-MORE = 4  # times the steps of other systems, of half the images each: after as many as theirs errors still fell
 LATENT = 4  # channels of the bottleneck, at an eighth of the side; Bergmann et al.: 100 to 500 numbers
 CELLS, PARTS = (2, 4, 8, 16), 3  # RIAD: sides of the squares in px, and sets that they are dealt to (§3.1)
 WEIGHT = 0.01  # of SSIM and of gradients beside L2 (RIAD §4.1)
@@ -32,8 +30,7 @@ def _autoencoder(given: Given, error: Callable[[Tensor, Tensor], Tensor], what: 
         x = given.stack[some].to(given.device)
         return error(x, net(x)).mean()
 
-    longer = replace(given, steps=MORE * given.steps, batch=max(1, given.batch // 2))
-    losses = minimise(net, loss, longer, LR, what)
+    losses = minimise(net, loss, given.longer(), LR, what)
 
     @torch.inference_mode()
     def judge(image: np.ndarray) -> Found:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from radarlib.feature_step import Whitening
-from radarlib.methods.fitting import Fitted, Found, Given, embed, minimise, peak, single, together
+from radarlib.map_features import peak
+from radarlib.methods.fitting import Fitted, Found, Given, embed, minimise, single, together
 
 LR, HIDDEN = 0.001, 256
 SIGMA = 0.25  # of the noise on features of unit variance; the paper's 0.015 is on WideResNet's own

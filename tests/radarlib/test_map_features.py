@@ -1,7 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
-from radarlib.map_features import filled, norm_features, otsu_count, sobel_map
+from radarlib.map_features import MAP, filled, inner, norm_features, otsu_count, peak, sobel_map
 
 
 def test_sobel_of_a_ramp_is_its_slope():
@@ -16,6 +17,23 @@ def test_blur_weakens_noise_more_with_its_width(blur):
     noise = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
     strength = [sobel_map(noise, blur, sigma).std() for sigma in (0, 1, 2, 4)]
     assert strength == sorted(strength, reverse=True) and strength[3] < strength[0] / 10
+
+
+def test_what_a_map_shows_at_its_rim_is_no_score():
+    grid = np.zeros((64, 64), np.float32)
+    grid[3, 30] = grid[30, 60] = 9  # 224 px of 256 begin at the fifth of 64 cells
+    grid[4, 30] = 1
+    assert inner(grid).max() == 1 == peak(grid)
+    assert inner(grid[:8, :8]).shape == (8, 8)
+
+
+def test_a_rim_narrower_than_a_location_is_left_out_all_the_same():
+    found = np.ones((10, 10), np.float32)
+    found[0] = 9
+    assert 1 < peak(found) < 9, "the rim is a sixteenth, and that location a tenth"
+    assert peak(found) == peak(found.ravel()) == inner(cv2.resize(found, (MAP, MAP))).max()
+    found[0], found[5, 5] = 1, 9
+    assert peak(found) == pytest.approx(9, rel=0.1), "a defect inside it counts whole"
 
 
 def test_norms_are_root_mean_squares_of_image_and_worst_window():

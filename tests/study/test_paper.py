@@ -16,7 +16,9 @@ from study.latex import as_latex
 from study.paper import LATEX, build, source
 
 MOST_DPI, MOST_WIDTH = 600, 1.1
-EVERY = "details: √ᾱ_t x̂_0, ‖θ̃‖² ≥ 1 − Σδ⁻¹, αᵀβ₁ ⊙ ½, ⌊π⌋ – Ö and é, of 木目"  # symbols, and names of sets
+EVERY = (
+    "details: √ᾱ_t x̂_0, ‖θ̃‖² ≥ 1 − Σδ⁻¹, αᵀβ₁ ⊙ ½, ⌊π⌋ – Ö and é, of 木目, ~$5_{a}^b\\n#"  # symbols, and names of sets
+)
 
 
 @pytest.fixture
@@ -54,6 +56,9 @@ def test_nothing_but_ascii_comes_to_latex():
     text = as_latex(EVERY)
     assert text.isascii() and "\\hat{x}" in text and "\\bar{\\ensuremath{\\alpha}}\\ensuremath" not in text
     assert as_latex("μ²") == "\\ensuremath{\\mu}\\ensuremath{^{2}}" and as_latex("5 %") == "5 \\%"
+    assert as_latex("$x^2\\{~}$") == "\\$x\\textasciicircum{}2\\textbackslash{}\\{\\textasciitilde{}\\}\\$", (
+        "as it stands"
+    )
 
 
 def test_a_missing_exhibit_is_named(folder):

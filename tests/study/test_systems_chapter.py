@@ -8,7 +8,6 @@ from conftest import REPOSITORY
 from radarlib.config import merge
 from radarlib.datasets import ImageSet, read_set
 from radarlib.files import read_json
-from radarlib.methods.fitting import inner, peak
 from study.plan import profile_settings
 from study.systems import charts, job, pages, plan, tables
 
@@ -43,14 +42,6 @@ def test_the_job_sees_no_label_and_keeps_what_is_finished(mvtec, own, tmp_path, 
     job.run(data, {}, own, 0, tmp_path / "a", "systems")
     with pytest.raises(AssertionError, match="not done again"):  # other settings are another run
         job.run(data, {}, merge(own, {"systems": {"steps": 5}}), 0, tmp_path / "a", "systems")
-
-
-def test_what_a_map_shows_at_its_rim_is_no_score():
-    grid = np.zeros((64, 64), np.float32)
-    grid[3, 30] = grid[30, 60] = 9  # 224 px of 256 begin at the fifth of 64 cells
-    grid[4, 30] = 1
-    assert inner(grid).max() == 1 == peak(grid)
-    assert inner(grid[:8, :8]).shape == (8, 8)
 
 
 def test_what_is_held_out_is_a_third_or_what_the_rate_needs():

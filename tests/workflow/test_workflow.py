@@ -102,6 +102,7 @@ EXHIBITS = {
             "terms_whole",
             "terms_patterns",
             "systems_printed",
+            "systems_rim",
         ),
         ("csv", "md", "tex"),
     ),

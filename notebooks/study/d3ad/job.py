@@ -15,17 +15,16 @@ from radarlib.datasets import ImageSet, drawn, resized
 from radarlib.denoiser import Denoiser
 from radarlib.extractor import Extractor
 from radarlib.files import write_csv, write_json, write_npz
-from radarlib.map_features import MAP, on_grid, smoothed
+from radarlib.map_features import MAP, on_grid, peak, smoothed
 from radarlib.methods import padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
-from radarlib.runtime import elapsed, progress
+from radarlib.runtime import median_seconds, progress
 from study.d3ad.plan import D3AD, FIXED, ONE_GRID, PERMUTED, SCALED, SHOWN, Variant, variants
 from study.denoising import network_errors
 from study.kept import picture
 
 QUANTILE = 0.99  # of a map's values on normal images: the threshold of the masks in Fig. 6
-OWN_SCORE = ("patchcore", "spade")  # of an image, as their authors have it; the others: the map's highest value
-TIMED = 5  # images that a method's seconds are the median of
+OWN_SCORE = ("patchcore", "spade")  # of an image, as their authors have it; the others: the `peak` of the smoothed map
 Scored = tuple[np.ndarray, float]
 """Map of the extractor's grid, flattened, and the image's score by the method itself."""
 
@@ -39,10 +38,14 @@ def rivals(embedded: Sequence[np.ndarray], options: dict, seed: int) -> dict[str
     bank = patchcore.fit(embedded, options["coreset"], seed, greedy=True)
     normal, gaussian = spade.fit(embedded), padim.fit(embedded, seed)
     return {
-        "patchcore": lambda x: patchcore.score(x, bank),
+        "patchcore": lambda x: _with_peak(patchcore.score(x, bank)),
         "spade": lambda x: spade.score(x, normal, options["spade"]),
-        "padim": lambda x: padim.score(x, gaussian),
+        "padim": lambda x: _with_peak(padim.score(x, gaussian)),
     }
+
+
+def _with_peak(found: np.ndarray) -> Scored:
+    return found, peak(found)
 
 
 def one_grid(extractor: Extractor) -> int:
@@ -92,12 +95,6 @@ class Ways:
         return maps, np.stack([picture(x) for x in self.system.decode(z_hat)[:, 0].numpy()])
 
 
-def _per_image(images: Sequence[np.ndarray], run: Callable[[np.ndarray], object]) -> float:
-    """Median seconds of an image; the first call does not count."""
-    run(images[0])
-    return float(np.median([elapsed(partial(run, image)) for image in images[:TIMED]]))
-
-
 class Results:
     """Maps and scores of the test images by every method, as they come."""
 
@@ -105,7 +102,9 @@ class Results:
         self.test, self.rows = test, list[tuple[int, str, float]]()
         self.maps: dict[str, np.ndarray] = {}
 
-    def add(self, name: str, maps: Sequence[np.ndarray], scores: Iterable[float]) -> None:
+    def add(self, name: str, maps: Sequence[np.ndarray], scores: Iterable[float] | None = None) -> None:
+        """scores : None for the `peak` of each map."""
+        scores = map(peak, maps) if scores is None else scores
         self.maps[name] = np.stack(maps).astype(np.float16)
         self.rows += [(i, name, float(value)) for i, value in zip(self.test, scores, strict=True)]
 
@@ -140,19 +139,19 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     thresholds, pictures = [], {}
     for variant in progress(variants(), desc=f"{label}: variants", unit="variant"):
         maps, pictured = ways.run(variant, "test")
-        results.add(variant.name, list(maps), (m.max() for m in maps))
+        results.add(variant.name, list(maps))
         if variant in SHOWN:
             pictures[variant.name] = pictured
             thresholds.append((variant.name, float(np.quantile(ways.run(variant, "normal")[0], QUANTILE))))
     even = [on_grid(on_grid(m, one_grid(system.extractor)), MAP) for m in results.maps[D3AD.name].astype(np.float32)]
-    results.add(f"{D3AD.name}{ONE_GRID}", even, (m.max() for m in even))
+    results.add(f"{D3AD.name}{ONE_GRID}", even)
     times = np.array(ways.distances) / np.mean(system.distances)
     scaled = results.maps[FIXED.name] * times[:, None, None]
-    results.add(SCALED, list(scaled), (m.max() for m in scaled))
+    results.add(SCALED, list(scaled))
     raw = [smoothed((x - x.mean()) ** 2, options["sigma"]) for x in images]
-    results.add("raw", raw, (m.max() for m in raw))
+    results.add("raw", raw)
     seconds = _on_features(system, normal, images, settings, seed, label, results)
-    seconds[D3AD.name] = _per_image(images, system.judge)
+    seconds[D3AD.name] = median_seconds(system.judge, images)
     write_npz(out / "pictures.npz", **pictures)
     write_csv(out / "thresholds.csv", pd.DataFrame(thresholds, columns=["method", "threshold"]), 7)
     write_csv(out / "bins.csv", _bins(data, ways), 7)
@@ -187,9 +186,8 @@ def _on_features(
             found = [method(x) for x in seen]
             grid = math.isqrt(len(found[0][0]))
             maps = [smoothed(m.reshape(grid, grid), options["sigma"]) for m, _ in found]
-            scores = [value for _, value in found] if name in OWN_SCORE else [m.max() for m in maps]
-            results.add(f"{name}{mark}", maps, scores)
-            seconds[f"{name}{mark}"] = _per_image(images, _after(embed, method))
+            results.add(f"{name}{mark}", maps, [value for _, value in found] if name in OWN_SCORE else None)
+            seconds[f"{name}{mark}"] = median_seconds(_after(embed, method), images)
     return seconds
 
 

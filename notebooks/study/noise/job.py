@@ -16,7 +16,7 @@ from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.errors import UserError
 from radarlib.files import write_csv, write_npz
-from radarlib.map_features import mask
+from radarlib.map_features import mask, peak
 from radarlib.methods import closed_form, reconstruct
 from radarlib.patches import central_patch
 from radarlib.runtime import progress
@@ -103,7 +103,7 @@ class Findings:
         self.errors: list[dict] = []
 
     def judge(self, role: str, i: int, name: str, start: int, taken: int, found: np.ndarray) -> None:
-        self.rows.extend((role, i, name, start, taken, size, float(mask(found, size).max())) for size in FILTERS)
+        self.rows.extend((role, i, name, start, taken, size, peak(mask(found, size))) for size in FILTERS)
         if (role, start) == ("test", START):
             self.maps.setdefault(name, []).append(found)
         self.bar.update()

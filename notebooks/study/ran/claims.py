@@ -11,6 +11,7 @@ from study.claims import NOT_FOLLOWED, Answer, Claim, Evidence, Part, all_of, by
 from study.ran.plan import ALL
 
 RESAMPLES = 400  # of images
+FEW = 5  # images below which nothing is said
 RAN, GRADIENT = "ran_table_steps_spaces", "ran_fig_gradient"
 
 
@@ -40,8 +41,10 @@ def _pixels_poor(evidence: Evidence, part: pd.DataFrame) -> Answer:
 
 
 def _keeps_the_rest(_: Evidence, part: pd.DataFrame) -> Answer:
-    last = part[part["step"] == part["step"].max()].pivot_table(index="defect", columns="region", values="change")
-    text = f"change on defects {last['defect'].mean():.3f}, elsewhere {last['normal'].mean():.3f}"
+    last = part[part["step"] == part["step"].max()].pivot_table(index="image", columns="region", values="change")
+    text = f"change on {len(last)} defects {last['defect'].mean():.3f}, elsewhere {last['normal'].mean():.3f}"
+    if len(last) < FEW:
+        return f"{text}; too few images", None
     apart = (last["defect"] - 2 * last["normal"]).to_numpy()
     drawn = np.random.default_rng(0).choice(apart, (RESAMPLES, len(apart))).mean(axis=1)
     return text, Part(np.r_[apart.mean(), drawn], 0, NOT_FOLLOWED)

@@ -13,7 +13,7 @@ from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
 from radarlib.extractor import Extractor
 from radarlib.files import write_csv, write_npz
-from radarlib.map_features import smoothed
+from radarlib.map_features import peak, smoothed
 from radarlib.methods.ran import errors, estimates, to_normality
 from radarlib.runtime import progress
 from study.kept import PICTURE, picture
@@ -66,7 +66,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
             for space, m in combined(own, scales).items():
                 small = np.stack([smoothed(each, options["sigma"]) for each in m])
                 maps[space].append(small.astype(np.float16))
-                rows += [(i, space, step, float(each.max())) for step, each in zip(steps, small, strict=True)]
+                rows += [(i, space, step, peak(each)) for step, each in zip(steps, small, strict=True)]
             pictures.append(np.stack([picture(x, side) for x in found]))
             last[i] = found[-1]
             bar.update()

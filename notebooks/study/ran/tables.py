@@ -114,8 +114,8 @@ def reconstructions(session: Session) -> tuple[list[Estimates], pd.DataFrame]:
             own = {label: each[place[i]] for label, each in errors.items()}
             found.append((f"{name}\n{kind}", data.images[i], data.masks[i], states, own))
             image = as_kept(data.images[i], estimates.shape[-1])
-            rows += _changes(name, kind, data.masks[i], image, states)
-    return found, pd.DataFrame(rows, columns=["set", "defect", "step", "region", "change"])
+            rows += _changes({"set": name, "defect": kind, "image": int(i)}, data.masks[i], image, states)
+    return found, pd.DataFrame(rows, columns=["set", "defect", "image", "step", "region", "change"])
 
 
 def as_kept(image: np.ndarray, side: int) -> np.ndarray:
@@ -124,13 +124,16 @@ def as_kept(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def _changes(
-    name: str, kind: str, mask: np.ndarray | None, image: np.ndarray, states: Iterable[tuple[str | int, np.ndarray]]
+    of: dict, mask: np.ndarray | None, image: np.ndarray, states: Iterable[tuple[str | int, np.ndarray]]
 ) -> list[dict]:
-    """Mean absolute differences of an image's later states from it, on a defect and elsewhere."""
+    """Mean absolute differences of an image's later states from it, on a defect and elsewhere.
+
+    of : what names the image in the rows.
+    """
     if mask is None or not mask.any():
         return []
     return [
-        {"set": name, "defect": kind, "step": int(step), "region": region, "change": np.abs(x - image)[where].mean()}
+        {**of, "step": int(step), "region": region, "change": np.abs(x - image)[where].mean()}
         for step, x in states
         for region, where in regions(mask).items()
     ]
@@ -141,18 +144,19 @@ Descent = tuple[str, np.ndarray, np.ndarray | None, list[tuple[int, np.ndarray]]
 
 
 def gradient(session: Session, most: int = 5) -> tuple[list[Descent], pd.DataFrame]:
-    """The test images with the highest scores on their way to normality; with them the change on the defect and
-    elsewhere.
+    """The test images with the highest scores on their way to normality, `most` at most of all sets; with all of them
+    the change on the defect and elsewhere.
     """
     found, rows, seed = [], [], CHAPTER.seeds(session)[0]
     for name in CHAPTER.sets(session)[:most]:
         data = session.data(name)
         positions, paths = (CHAPTER.array(session, name, seed, "gradient.npz", part) for part in ("positions", "paths"))
         some = np.unique(np.linspace(1, paths.shape[1], 4).round().astype(int))
-        for i, path in list(zip(positions, paths, strict=True))[: max(1, most // len(CHAPTER.sets(session)))]:
+        for rank, (i, path) in enumerate(zip(positions, paths, strict=True)):
             shape, kind = data.images[i].shape, data.index["defect"][i]
             states = [(int(k), restored(path[k - 1], shape)) for k in some]
             image = as_kept(data.images[i], paths.shape[-1])
-            found.append((f"{name}\n{kind}", image, data.masks[i], states))
-            rows += _changes(name, kind, data.masks[i], image, states)
-    return found, pd.DataFrame(rows, columns=["set", "defect", "step", "region", "change"])
+            if rank < max(1, most // len(CHAPTER.sets(session))):
+                found.append((f"{name}\n{kind}", image, data.masks[i], states))
+            rows += _changes({"set": name, "defect": kind, "image": int(i)}, data.masks[i], image, states)
+    return found, pd.DataFrame(rows, columns=["set", "defect", "image", "step", "region", "change"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +18,15 @@ from radarlib.denoiser import Denoiser
 from radarlib.extractor import Extractor
 from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json, write_npz
 from radarlib.images import content_hash, resize
-from radarlib.map_features import smoothed
-from radarlib.methods.fitting import Fitted, Found, Given, peak
-from radarlib.runtime import elapsed, progress
+from radarlib.map_features import peak, smoothed
+from radarlib.methods.fitting import Fitted, Found, Given
+from radarlib.runtime import elapsed, median_seconds, progress
 from radarlib.sources import OWN, source_files
 from radarlib.train import train
 from study.kept import picture
 from study.methods import model_settings
 from study.systems.plan import RECONSTRUCTING, SHARED, SHARING, SYSTEMS
 
-TIMED = 5  # images that the seconds of one are the median of
 FOUND = "found.npz"
 TOP = 1000  # a system's highest value in the maps that are kept, whose type ends at 65,504
 CURVE = 20  # points of a training's curve
@@ -125,7 +124,7 @@ def _measured(
         label = f"{given.label}: {SYSTEMS[name].label}, {kind}"
         found = [_judged(system, image, sigma) for image in progress(images, desc=label, unit="image")]
         scores[kind] = [one.score for one in found]
-    per_image = float(np.median([elapsed(partial(system.judge, image)) for image in judged["test"][:TIMED]]))
+    per_image = median_seconds(system.judge, judged["test"])
     result = {
         "identity": identity, "scores": scores, "losses": _curve(system.losses),
         "timing": {"fit": seconds, "image": per_image, "peak_mb": _peak()},

@@ -13,9 +13,10 @@ import pandas as pd
 from radarlib import feature_step
 from radarlib.config import merge
 from radarlib.extractor import Extractor
+from radarlib.map_features import peak
 from radarlib.methods import closed_form, padim, patchcore, spade
 from radarlib.methods.d3ad_system import System
-from radarlib.methods.fitting import Fitted, Found, Given, embed, peak, plane, single, together
+from radarlib.methods.fitting import Fitted, Found, Given, embed, plane, single, together
 from radarlib.oneclass import Distance
 
 SHARE = 5  # SPADE compares with a fifth of the normal images, as 50 of MVTec AD's are, or with fewer
@@ -31,35 +32,38 @@ def _memory(given: Given, levels: slice) -> list[np.ndarray]:
 def _on_features(
     given: Given,
     levels: slice,
-    score: Callable[[np.ndarray], tuple[np.ndarray, float]],
-    own: Callable[[np.ndarray, float], float] | None = None,
+    score: Callable[[np.ndarray], tuple[np.ndarray, float | None]],
 ) -> Fitted:
-    """own : the method's score of an image, of its map and of what `score` says besides; None: of the smoothed map."""
+    """score : of an image's features its map, flattened, and the method's own score; None: of the smoothed map."""
     side = given.extractor.side // 8
 
     def judge(image: np.ndarray) -> Found:
         features = together(embed(given.extractor, single(image))[levels], side)[0].flatten(1).T.cpu().numpy()
         found, value = score(features)
-        grid = found.reshape(side, side)
-        return Found(grid, own(grid, value) if own else None)
+        return Found(found.reshape(side, side), value)
 
     return Fitted(judge)
 
 
 def nearest(given: Given) -> Fitted:
     bank = patchcore.fit(_memory(given, TWO), given.settings["d3ad"]["coreset"], given.seed, greedy=True)
-    return _on_features(given, TWO, lambda x: patchcore.score(x, bank), lambda grid, _: peak(grid))
+
+    def score(features: np.ndarray) -> tuple[np.ndarray, float]:
+        found = patchcore.score(features, bank)
+        return found, peak(found)
+
+    return _on_features(given, TWO, score)
 
 
 def alike(given: Given) -> Fitted:
     normal = spade.fit(_memory(given, THREE))
     k = min(given.settings["d3ad"]["spade"], max(1, len(given.images) // SHARE))
-    return _on_features(given, THREE, lambda x: spade.score(x, normal, k), lambda _, value: value)
+    return _on_features(given, THREE, lambda x: spade.score(x, normal, k))
 
 
 def gaussian(given: Given) -> Fitted:
     model = padim.fit(_memory(given, THREE), given.seed)
-    return _on_features(given, THREE, lambda x: padim.score(x, model))
+    return _on_features(given, THREE, lambda x: (padim.score(x, model), None))
 
 
 def step(given: Given) -> Fitted:
@@ -69,8 +73,8 @@ def step(given: Given) -> Fitted:
     model = feature_step.train([extractor.embed(image) for image in given.images], options, given.seed, given.label)
 
     def judge(image: np.ndarray) -> Found:
-        found, value = feature_step.predict(extractor.embed(image), model)
-        return Found(found.reshape(grid, grid), value)
+        found, _ = feature_step.predict(extractor.embed(image), model)
+        return Found(found.reshape(grid, grid))
 
     return Fitted(judge)
 

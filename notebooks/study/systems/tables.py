@@ -9,11 +9,15 @@ import cv2
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
 
 from radarlib import conformal
 from radarlib.datasets import GOOD
 from radarlib.files import read_json
+from radarlib.map_features import peak
+from radarlib.methods.fitting import MORE
 from study.chapter import Chapter
+from study.detection import GRADES
 from study.drawing import Example
 from study.evaluate import metric_rows, pixel_rows
 from study.examples import examples, few, first_of_each_defect, places, regions
@@ -39,7 +43,8 @@ def setup(session: Session) -> str:
     return CHAPTER.setup(
         session,
         f"images at {options['image_size']} px; {backbone}",
-        f"{options['steps']} steps of {options['batch']} images",
+        f"{options['steps']} steps of {options['batch']} images ({MORE} times as many of half as many for autoencoders"
+        " and GANs)",
         f"a third of the normal images held out, by which {options['rate']:.0%} false alarms are promised",
     )
 
@@ -104,6 +109,44 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     at = zip(cells["set"], cells["method"], strict=True)
     cells.insert(5, TITLES[ALARMS], [f"{shares[key]:.0%}" for key in at])
     return cells
+
+
+def rim(session: Session) -> pd.DataFrame:
+    """`systems_rim`: a row per set and system, of the first seed: the share of normal test images whose map is highest
+    in its rim (`at_rim`), and I-AUROC of the maps' highest values, of all of it (`whole`) and without it (`inside`).
+    `clear`: I-AUROC of the system's own scores on the `clear_n` defects of full contrast and area, where a simulated
+    set has weaker ones, too.
+    """
+    rows, seed = [], CHAPTER.seeds(session)[0]
+    for name in CHAPTER.sets(session):
+        grades = session.data(name).index.reindex(columns=list(GRADES)).astype(float)
+        for key in SYSTEMS:
+            test = _judged(session, name, key)[0]
+            maps = CHAPTER.array(session, name, seed, "maps.npz", key).astype(np.float32)
+            truth = (test["defect"] != GOOD).to_numpy()
+            whole, inside = maps.max((1, 2)), np.array([peak(m) for m in maps])
+            row = {"set": name, "system": key, "at_rim": (whole > inside)[~truth].mean()}
+            row |= {"whole": roc_auc_score(truth, whole), "inside": roc_auc_score(truth, inside)}
+            clear = (grades.loc[test["position"]] == 1).all(axis=1).to_numpy() & truth
+            if 0 < clear.sum() < truth.sum():
+                row |= {"clear_n": clear.sum(), "clear": roc_auc_score(truth[k := ~truth | clear], test["score"][k])}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=["set", "system", "at_rim", "whole", "inside", "clear_n", "clear"])
+
+
+def rim_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The same as people read it: a row per system, a column per set and figure."""
+    rows = []
+    for system, part in table.groupby("system", sort=False):
+        row = {"system": SYSTEMS[str(system)].label}
+        for _, own in part.iterrows():
+            name = own["set"]
+            row[f"{name}: highest in the rim"] = f"{own['at_rim']:.0%}"
+            row[f"{name}: I-AUROC with, without it"] = f"{own['whole']:.2f}, {own['inside']:.2f}"
+            if own["clear_n"] > 0:
+                row[f"{name}: I-AUROC of {own['clear_n']:.0f} clear defects"] = f"{own['clear']:.2f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def printed(session: Session, table: pd.DataFrame) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from radarlib.diffusion import chain
 from radarlib.extractor import Extractor
 from radarlib.files import write_csv, write_npz
 from radarlib.losses import smallest
+from radarlib.map_features import peak
 from radarlib.methods import closed_form, patchcore, reconstruct
 from radarlib.patches import PatchSampler, corrupt
 from radarlib.runtime import progress
@@ -110,7 +111,7 @@ def _without_denoiser(
 def _distance(embedded: dict[int, np.ndarray], seen: list[int], seed: int) -> Score:
     """The score of the nearest neighbours among the features of the images `seen`."""
     bank, owners = patchcore.fit([embedded[i] for i in seen], BANK, seed), {i: k for k, i in enumerate(seen)}
-    return lambda i: {"distance": patchcore.score(embedded[i], bank, owners.get(i))[1]}
+    return lambda i: {"distance": peak(patchcore.score(embedded[i], bank, owners.get(i)))}
 
 
 def control_maps(image: np.ndarray, untrained: Denoiser, settings: dict, seed: int) -> dict[str, np.ndarray]:
