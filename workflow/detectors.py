@@ -1,5 +1,6 @@
 """What a user gets: each set through the detector that `radarlib fit` makes, by space, beside PatchCore and PaDiM on
-the same pretrained features, images and splits. No label is seen but by the figures of merit.
+the same pretrained features, images and splits; of the good images the rivals see at most `d3ad.memory`. No label is
+seen but by the figures of merit.
 
     RADARLIB_DATA=~/sets python workflow/detectors.py [--sets NAME …] [--settings '{"unet": {"width": 8}}']
 

@@ -117,19 +117,21 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     """Fit D3AD on the normal images of a set, and map every test image by each of `variants`, by the single step on
     features, and by `rivals` on two grids.
 
-    Neither training nor scoring sees a label. Two controls: "raw", the squared distance of the image to its mean, and
-    the variant whose diffusion is not trained. All see the same images, resized to `d3ad.image_size`.
+    All methods learn from the same normal images, `d3ad.memory` at most, resized to `d3ad.image_size`. Neither training
+    nor scoring sees a label. Two controls: "raw", the squared distance of the image to its mean, and the variant whose
+    diffusion is not trained.
 
     Leaves in `out`: `scores.csv` (position, method, score), `maps.npz` (by method (n, MAP, MAP) float16, test images in
-    the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of every training and test image its
-    distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json` (seconds per image by method),
+    the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of each image that is learned from or
+    judged its distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json` (seconds per image by method),
     `networks.csv` (what `network_errors` finds on the latents of normal test images, the one thing that takes labels),
     and the trained autoencoder and diffusion.
     """
     options = settings["d3ad"]
     good = data.normal_test()
     data = resized(data.blind(), options["image_size"])
-    normal, test = data.train_images, data.where("test")
+    chosen, test = drawn(np.array(data.where("train")), options["memory"], seed), data.where("test")
+    normal = [data.images[i] for i in chosen]
     images = [data.images[i] for i in test]
     system = System(normal, settings, seed, out, label)
     held = system.encode([data.images[i] for i in good])
@@ -154,7 +156,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     seconds[D3AD.name] = median_seconds(system.judge, images)
     write_npz(out / "pictures.npz", **pictures)
     write_csv(out / "thresholds.csv", pd.DataFrame(thresholds, columns=["method", "threshold"]), 7)
-    write_csv(out / "bins.csv", _bins(data, ways), 7)
+    write_csv(out / "bins.csv", _bins(chosen.tolist(), test, ways), 7)
     write_json(out / "timing.json", seconds)
     results.save(out)
 
@@ -174,9 +176,8 @@ def _on_features(
     images chose for detecting, and for `rivals` on `one_grid` as well, which shows better where a defect is.
     """
     options, seconds = settings["d3ad"], {}
-    some = drawn(np.arange(len(normal)), options["memory"], seed)
     for mark, embed in (("", system.extractor.embed), (ONE_GRID, partial(finer, system.extractor))):
-        embedded = [embed(normal[i]) for i in progress(some, desc=f"{label}: features{mark}", unit="image")]
+        embedded = [embed(image) for image in progress(normal, desc=f"{label}: features{mark}", unit="image")]
         fitted = rivals(embedded, options, seed)
         if not mark:
             step = feature_step.train(embedded, settings["feature_step"], seed, f"{label}: one step on features")
@@ -195,10 +196,10 @@ def _after(embed: Callable, method: Callable) -> Callable[[np.ndarray], object]:
     return lambda image: method(embed(image))
 
 
-def _bins(data: ImageSet, ways: Ways) -> pd.DataFrame:
+def _bins(normal: Sequence[int], test: Sequence[int], ways: Ways) -> pd.DataFrame:
     conditioning = ways.system.conditioning
-    rows = [("train", i, d) for i, d in zip(data.where("train"), ways.system.distances, strict=True)]
-    rows += [("test", i, d) for i, d in zip(data.where("test"), ways.distances, strict=True)]
+    rows = [("train", i, d) for i, d in zip(normal, ways.system.distances, strict=True)]
+    rows += [("test", i, d) for i, d in zip(test, ways.distances, strict=True)]
     table = pd.DataFrame(rows, columns=["split", "position", "distance"])
     table["bin"] = table["distance"].map(conditioning.bin)
     table["steps"] = table["distance"].map(lambda d: conditioning.steps(d, ways.t_max))
