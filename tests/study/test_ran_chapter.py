@@ -86,3 +86,23 @@ def test_verdicts_follow_the_table_of_steps_and_spaces(smoke, tmp_path, monkeypa
         "In pixels, errors of all intermediate steps localise",
     ):
         assert found[found.index.str.startswith(start)].item() == expected
+
+
+def test_images_say_whether_gradients_keep_the_rest_and_few_of_them_say_nothing():
+    """Each image counts by itself, though all have the same kind of defect."""
+
+    def found(changes: list[tuple[float, float]]) -> tuple:
+        rows = [
+            {"defect": "blob", "image": i, "step": step, "region": region, "change": change * step}
+            for i, pair in enumerate(changes)
+            for region, change in zip(("defect", "normal"), pair, strict=True)
+            for step in (1, 2)
+        ]
+        return claims._keeps_the_rest(None, pd.DataFrame(rows))
+
+    text, part = found([(0.5, 0.1)] * 3 + [(0.1, 0.2)] * 3)
+    assert text == "change on 6 defects 0.600, elsewhere 0.300" and part.slack[0] == pytest.approx(0)
+    assert part.slack[1:].min() < -0.2 and part.slack[1:].max() > 0.2
+    assert found([(0.5, 0.1)] * 4)[1] is None
+    clear = found([(0.5, 0.1 + 0.01 * k) for k in range(6)])[1]
+    assert clear.side and clear.slack[1:].min() > 0

@@ -1,12 +1,14 @@
 """The chapter on systems: no label is seen, what is finished is kept, and the tables say what was found."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
 from radarlib.config import merge
-from radarlib.datasets import ImageSet, read_set
+from radarlib.datasets import GOOD, ImageSet, read_set
 from radarlib.files import read_json
 from study.plan import profile_settings
 from study.systems import charts, job, pages, plan, tables
@@ -67,6 +69,30 @@ def test_ranks_are_means_over_sets_with_the_spread_of_resamples():
     found = tables.ranks(pd.DataFrame(rows), 0.95)
     assert found["rank"].tolist() == [1.5, 1.5, 3.0] and found["system"].iloc[-1] == "svdd"
     assert (found["low"] <= found["rank"]).all() and (found["high"] >= found["rank"]).all()
+
+
+def test_the_rim_decides_where_maps_are_highest_there(monkeypatch):
+    """Normal images with a bright rim, defects of half and of full contrast inside."""
+    defects = [GOOD, GOOD, "blob", "blob"]
+    maps = np.zeros((4, 64, 64), np.float32)
+    maps[:2, 0, 0], maps[2, 30, 30], maps[3, 30, 30] = 5, 1, 2
+    index = pd.DataFrame({"defect": ["train", *defects], "contrast": [None, None, None, 0.5, 1], "area": [1.0] * 5})
+    session = SimpleNamespace(data=lambda _: SimpleNamespace(index=index))
+    judged = pd.DataFrame({"position": [1, 2, 3, 4], "defect": defects, "score": [1.0, 3, 2, 4]})
+    monkeypatch.setattr(tables, "SYSTEMS", {"ae": plan.SYSTEMS["ae"]})
+    monkeypatch.setattr(tables, "_judged", lambda *_: [judged])
+    monkeypatch.setattr(
+        tables, "CHAPTER", SimpleNamespace(seeds=lambda _: [0], sets=lambda _: ["cloth"], array=lambda *_: maps)
+    )
+    found = tables.rim(session)
+    assert found.iloc[0].to_dict() == {
+        "set": "cloth", "system": "ae", "at_rim": 1, "whole": 0, "inside": 1, "clear_n": 1, "clear": 1
+    }  # fmt: skip
+    assert tables.rim_shown(found).iloc[0].tolist() == [plan.SYSTEMS["ae"].label, "100%", "0.00, 1.00", "1.00"]
+    index["contrast"] = 1  # nothing is weaker: which defects are easy is not known
+    assert list(tables.rim_shown(tables.rim(session)).columns[1:]) == [
+        "cloth: highest in the rim", "cloth: I-AUROC with, without it"
+    ]  # fmt: skip
 
 
 def test_printed_averages_stand_beside_the_mean_over_our_sets():
