@@ -8,8 +8,8 @@ Left in data/detectors.csv: AUROC with its interval over test images, F1 at the 
 good test images that are flagged with its 95 % interval (Clopper and Pearson), pixel AUROC, PRO, seconds of the fit and
 of an image, and the highest memory in MB. The row `chosen` is the space that artificial defects on the good images
 choose; those of `mean` have, as `over_low` and `over_high`, the interval of how far the mean AUROC lies above
-PatchCore's. Each measurement is a process of its own; what is finished lies in results/detectors, and is not done
-again.
+PatchCore's. Each measurement is a process of its own; what the same code has finished lies in results/detectors, and is
+not done again. As people read it, the table is data/detectors.md, and its means data/detectors_mean.md.
 """
 
 import argparse
@@ -37,17 +37,19 @@ from radarlib.config import merge, resolve  # noqa: E402
 from radarlib.datasets import GOOD, drawn, prepare  # noqa: E402
 from radarlib.errors import UserError  # noqa: E402
 from radarlib.extractor import Extractor  # noqa: E402
-from radarlib.files import read_json, settings_key, sha256_bytes, write_csv, write_json  # noqa: E402
+from radarlib.files import read_json, settings_key, sha256_bytes, write_bytes, write_csv, write_json  # noqa: E402
 from radarlib.inspection.detector import Detector  # noqa: E402
 from radarlib.layout import available_sets, data_root  # noqa: E402
 from radarlib.map_features import peak, smoothed  # noqa: E402
 from radarlib.methods import padim, patchcore  # noqa: E402
 from radarlib.runtime import median_seconds, progress, use_threads  # noqa: E402
+from radarlib.sources import OWN, imported, source_files  # noqa: E402
 from radarlib.textures import artificial_defect  # noqa: E402
 from study.metrics import bootstrap_metrics, detection_metrics, interval, pixel_histograms, pixel_metrics  # noqa: E402
 
 SPACES, RIVALS = ("pixels", "features", "both"), ("patchcore", "padim")
 LABELS = {"patchcore": "PatchCore", "padim": "PaDiM"}
+PACKAGES = {**OWN, "study": ROOT / "notebooks"}
 RESAMPLES, LEVEL, SEED = 2000, 0.95, 0
 PROBES = 40  # artificial defects by which a space is chosen
 Judge = Callable[[np.ndarray], tuple[float, bool, np.ndarray]]
@@ -150,6 +152,39 @@ def table(rows: list[dict]) -> pd.DataFrame:
     return pd.concat([found, pd.DataFrame(means)], ignore_index=True).drop(columns="draws")
 
 
+def shown(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the table as people read them."""
+
+    def cell(value: float, low: float = np.nan, high: float = np.nan, form: str = ".2f") -> str:
+        between = "" if pd.isna(low) else f" [{low:{form}}, {high:{form}}]"
+        return "–" if pd.isna(value) else f"{value:{form}}{between}"
+
+    rows = []
+    for line in found.to_dict("records"):
+        alarms = [100 * line.get(key, np.nan) for key in ("false_alarms", "alarms_low", "alarms_high")]
+        rows.append({
+            "set": line["set"],
+            "way": line["way"],
+            "AUROC": cell(*(line[key] for key in ("auroc", "low", "high"))),
+            "above PatchCore": f"{line['over_low']:+.2f} to {line['over_high']:+.2f}" if "over_low" in line else "",
+            "F1": cell(line["f1"]),
+            "false alarms, %": cell(*alarms, form=".0f"),
+            "pixel AUROC": cell(line["pixel_auroc"]),
+            "PRO": cell(line["pro"]),
+            "fit, s": cell(line["fit_s"], form=".0f"),
+            "image, s": cell(line["image_s"]),
+            "MB": cell(line["peak_mb"], form=".0f"),
+        })  # fmt: skip
+    table = pd.DataFrame(rows)
+    return table.loc[:, (table != "").any()]
+
+
+def code() -> str:
+    """A digest of this script and of all that it imports of ours."""
+    files = source_files(imported(Path(__file__).read_text(), PACKAGES), PACKAGES)
+    return sha256_bytes(b"".join(file.read_bytes() for file in (Path(__file__), *files)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--sets", nargs="+", help="folders of $RADARLIB_DATA (default: all)")
@@ -158,7 +193,7 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, metavar=("SET", "WAY"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     settings = resolve(args.settings)
-    work = ROOT / "results/detectors" / sha256_bytes(settings_key(settings).encode())[:12]
+    work = ROOT / "results/detectors" / sha256_bytes((settings_key(settings) + code()).encode())[:12]
     if args.one:
         use_threads(args.threads)
         write_json(work / "{}-{}.json".format(*args.one), measure(*args.one, settings))
@@ -173,6 +208,11 @@ def main() -> None:
             rows.append(row(name, way, read_json(file)))
     found = table(rows)
     write_csv(ROOT / "data/detectors.csv", found, 4)
+    means = found["set"] == "mean"
+    for name, part in {"detectors": found[~means], "detectors_mean": found[means]}.items():
+        plain = shown(part.dropna(axis=1, how="all"))
+        plain = plain.drop(columns="set") if name == "detectors_mean" else plain
+        write_bytes(ROOT / f"data/{name}.md", f"{plain.to_markdown(index=False, disable_numparse=True)}\n".encode())
     print(found.round(3).to_string(index=False))
 
 

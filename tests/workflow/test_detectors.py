@@ -40,6 +40,10 @@ def test_a_set_is_measured_once_by_every_way(mvtec, tmp_path):
     assert one.loc[["PatchCore", "PaDiM"], "f1"].isna().all()  # they have no threshold of their own
     assert one.loc["chosen", "probes"] == one["probes"].max()
     assert (one[["fit_s", "image_s", "peak_mb", "pixel_auroc", "pro"]] > 0).all(axis=None)
+    lines = (copy / "data/detectors.md").read_text().splitlines()
+    assert len(lines) == 2 + len(ways) and "above PatchCore" not in lines[0] and "| cloth | both" in lines[4]
+    means = (copy / "data/detectors_mean.md").read_text().splitlines()
+    assert len(means) == len(lines) and " to " in means[2] and "| –" in means[5] and "set" not in means[0]
     kept = {file: file.stat().st_mtime_ns for file in (copy / "results/detectors").rglob("*.json")}
     assert len(kept) == 5 and subprocess.run(command, env=environment, capture_output=True).returncode == 0
     assert kept == {file: file.stat().st_mtime_ns for file in kept}
