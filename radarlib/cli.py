@@ -132,6 +132,13 @@ def _seed(text: str) -> int:
     return value
 
 
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 on is expected")
+    return value
+
+
 def _add_fit(command: Command) -> None:
     fit = command("fit", _fit, "Learn what is normal from a folder of good images.")
     fit.add_argument("good", type=Path, metavar="GOOD_DIR")
@@ -204,7 +211,7 @@ def _add_others(command: Command) -> None:
     )
     detect.add_argument("--out", type=Path, required=True, metavar="DIR")
     detect.add_argument(
-        "--jobs", type=int, default=1, help="processes, each with a thread (default 1 with all threads)"
+        "--jobs", type=_count, default=1, help="processes, each with a thread (default 1 with all threads)"
     )
     detect.add_argument(
         "--maps", choices=MAPS, default=ALL, help="of which images to keep map and overlay (default all)"
@@ -237,7 +244,7 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
-        sub.add_argument("--threads", type=int, help="threads to use (default: all)")
+        sub.add_argument("--threads", type=_count, help="threads to use (default: all)")
         return sub
 
     _add_fit(command)

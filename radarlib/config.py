@@ -6,6 +6,7 @@ import copy
 import difflib
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,11 +80,17 @@ def resolve(values: dict, source: str = "settings") -> dict:
     error = exceptions.best_match(Draft202012Validator(SCHEMA).iter_errors(settings))
     if error is not None:
         raise UserError(_explain(error, source))
+    for key, value in _numbers(settings):
+        if math.isnan(value):
+            raise UserError(f"{source}: {key}: no number (nan)")
     patch, halvings = settings["training"]["patch"], len(settings["unet"]["multipliers"]) - 1
     if patch % 2**halvings:
         raise UserError(
             f"{source}: training.patch: {patch} cannot be halved {halvings} times; use a multiple of {2**halvings}"
         )
+    side = settings["data"]["image_size"]
+    if side is not None and side < patch:
+        raise UserError(f"{source}: data.image_size: {side} is smaller than the {patch}-px patch")
     for section in ("radar", "reconstruction"):
         if settings[section]["stride"] > patch:
             raise UserError(
@@ -111,9 +118,8 @@ def resolve(values: dict, source: str = "settings") -> dict:
     if milestones != sorted(milestones) or milestones[-1] != end:
         raise UserError(f"{source}: budget.steps: {milestones} must ascend and end with training.steps, {end}")
     delta, pseudo = settings["loss"]["delta"], settings["loss"]["kind"] == "pseudo_huber"
-    if math.isnan(delta) or (pseudo and not 0 < delta < math.inf):
-        wanted = "a positive number for the pseudo-Huber loss" if pseudo else "a number"
-        raise UserError(f"{source}: loss.delta: {delta} makes no loss; use {wanted}")
+    if pseudo and not 0 < delta < math.inf:
+        raise UserError(f"{source}: loss.delta: {delta} makes no loss; use a positive number for the pseudo-Huber loss")
     for section in ("robust", "noise_study"):
         side = settings[section]["image_size"]
         if side is not None and side < patch:
@@ -125,6 +131,18 @@ def resolve(values: dict, source: str = "settings") -> dict:
             f" d3ad.t_max {d3ad['t_max']}"
         )
     return settings
+
+
+def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """All floats in settings, each with the keys that lead to it."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _numbers(part, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _numbers(part, key)
+    elif isinstance(value, float):
+        yield key, value
 
 
 def load_settings(path: Path | None = None, overrides: dict | None = None) -> dict:

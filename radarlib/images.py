@@ -49,8 +49,8 @@ def _pixels(path: Path) -> _Pixels:
     """A file's pixels, upright. Raises UserError, one line with the file's name, where they cannot be had rightly."""
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # the latter for a name that no system can have
+        raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from None
     if not data:
         raise UserError(f"{path}: the file is empty (0 bytes); remove it or copy it again")
     try:
@@ -101,7 +101,7 @@ def _decoded(data: bytes) -> _Pixels:
     alpha = found[..., -1] if image.hasalpha() and found.shape[2] > 1 else None
     colour = found if alpha is None else found[..., :-1]
     if colour.shape[2] not in (1, 3):
-        raise _RefusedError(f"{colour.shape[2]} channels are neither gray nor colour; export single channels")
+        raise _RefusedError(f"{found.shape[2]} channels are neither gray nor colour; export single channels")
     return _Pixels(colour, alpha, lossy)
 
 
@@ -114,10 +114,23 @@ def _tiff_is_lossy(data: bytes) -> bool:
         jpeg = page.compression in (tifffile.COMPRESSION.JPEG, tifffile.COMPRESSION.OJPEG)
         if page.photometric == tifffile.PHOTOMETRIC.YCBCR and not jpeg:
             raise _RefusedError("colours in YCbCr without JPEG; save it as gray or RGB")
+        planes = tifffile.PLANARCONFIG.SEPARATE
+        if page.planarconfig == planes and page.samplesperpixel == 2:
+            raise _RefusedError("gray and alpha in separate planes; save it as gray")
+        if tifffile.EXTRASAMPLE.UNSPECIFIED in page.extrasamples:
+            raise _RefusedError(f"{page.samplesperpixel} channels are neither gray nor colour; export single channels")
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and page.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP:
+            raise _RefusedError("float values of which 0 is white; save it with 0 as black")
         return jpeg
 
 
-def read_image(path: Path, size: int | None = None, smallest: int = 1, colour: bool = False) -> np.ndarray:
+def read_image(
+    path: Path,
+    size: int | None = None,
+    smallest: int = 1,
+    colour: bool = False,
+    shape: tuple[int, int] | None = None,
+) -> np.ndarray:
     """Read a gray or colour image of 8 or 16 bits, or float in [0, 1], upright as its camera says.
 
     Parameters
@@ -125,6 +138,7 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1, colour: b
     size : resize to (size, size); None keeps the size.
     smallest : least side that is accepted, after resizing.
     colour : as red, green and blue, three equal ones of a gray image; else as gray.
+    shape : (height, width) that the file must have, of a region to look at; None: any.
 
     Returns
     -------
@@ -133,10 +147,12 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1, colour: b
     Raises
     ------
     UserError : unreadable, empty, truncated; several pages or frames; neither gray nor colour; integers without a known
-        range; NaN or infinite; too small.
+        range; NaN or infinite; too small; of another shape.
     """
     path = Path(path)
     values = _pixels(path).values
+    if shape is not None and values.shape[:2] != shape:
+        raise UserError(f"{path}: {unlike(values.shape, shape)}")
     if values.dtype == np.float32:
         if not np.isfinite(values).all():
             raise UserError(f"{path}: holds NaN or infinite values; replace them before use")
@@ -152,6 +168,14 @@ def read_image(path: Path, size: int | None = None, smallest: int = 1, colour: b
             f"{path}: {image.shape[1]}×{image.shape[0]} px is smaller than the {smallest}-px patch; use larger images"
         )
     return np.ascontiguousarray(image.clip(0, 1) * 2 - 1, np.float32)
+
+
+def unlike(shape: tuple[int, ...], region: tuple[int, ...]) -> str:
+    """Why an image of this shape has no part that is looked at."""
+    return (
+        f"{shape[1]}×{shape[0]} px, and the region to look at is {region[1]}×{region[0]}; it is for images of its own"
+        " size"
+    )
 
 
 def _unit(values: np.ndarray, colour: bool) -> np.ndarray:

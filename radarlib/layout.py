@@ -74,8 +74,9 @@ def listing(root: Path, name: str) -> Listing:
 
 def files_in(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
     """Files of a folder with one of these endings, subfolders included, hidden ones left out."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
-    return (p for p in found if not p.is_dir())
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
+    seen = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    return (p for p in seen if not p.is_dir())
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -88,10 +89,11 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 class _Masks:
-    """The masks of a folder by the names that tools give them."""
+    """The masks of a folder by the names that tools give them. alone : without its subfolders."""
 
-    def __init__(self, folder: Path):
-        self.by_stem = {p.stem: p for p in reversed(images_in(folder))} if folder.is_dir() else {}
+    def __init__(self, folder: Path, alone: bool = False):
+        found = images_in(folder) if folder.is_dir() else []
+        self.by_stem = {p.stem: p for p in reversed(found) if not alone or p.parent == folder}
 
     def of(self, image: Path) -> Path | None:
         """`<name>_mask`, or `<name>` itself."""
@@ -140,12 +142,8 @@ def _visa(folder: Path) -> Read:
     split = folder.parent / "split_csv" / "1cls.csv"
     if not split.is_file():
         raise UserError(f"{split}: missing; it comes with VisA and says which images are for training")
-    rows = [row for row in _rows(split, ("object", "split", "label", "image")) if row["object"] == folder.name]
-    found = []
-    for row in rows:
-        defect = GOOD if row["label"].lower() in NORMAL else row["label"]
-        mask = folder.parent / row["mask"] if row.get("mask") else None
-        found.append(Entry(folder.parent / row["image"], row["split"], defect, mask))
+    rows = _rows(split, ("object", "split", "label", "image"))
+    found = [_entry(split, k, row, folder.parent) for k, row in rows if row["object"] == folder.name]
     return "VisA, split 1cls.csv", found
 
 
@@ -163,10 +161,10 @@ def _kolektor(folder: Path) -> Read:
 
 
 def _plain(folder: Path) -> Read:
-    classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN]
+    classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN and any(files_in(p, SUFFIXES))]
     normal = [p for p in classes if p.name.lower() in NORMAL]
     drawn = [p for p in _subfolders(folder) if p.name.lower() in DRAWN]
-    every = [_Masks(place) for place in drawn]
+    every = [_Masks(place, alone=True) for place in drawn]  # a subfolder has the masks of its class
     found = held_out([image for part in normal for image in images_in(part)])
     for part in (p for p in classes if p not in normal):
         tables = [*(_Masks(place / part.name) for place in drawn), *every]
@@ -176,33 +174,49 @@ def _plain(folder: Path) -> Read:
 
 
 def _listed(folder: Path) -> Read:
-    rows, found, normal = _rows(folder / LIST, ("image", "label")), [], []
-    for k, row in enumerate(rows):
-        path, mask = folder / row["image"], folder / row["mask"] if row.get("mask") else None
-        defect = GOOD if row["label"].lower() in NORMAL else row["label"]
-        split = row.get("split") or ("" if defect == GOOD else "test")
-        if split not in ("", "train", "test"):
-            raise UserError(f"{folder / LIST}: line {k + 2}: split {split!r}; use train or test")
-        if split == "train" and defect != GOOD:
-            raise UserError(f"{folder / LIST}: line {k + 2}: a {defect!r} image to train on; normal ones alone are")
-        if split:
-            found.append(Entry(path, split, defect, mask))
+    found, normal = [], []
+    for k, row in _rows(folder / LIST, ("image", "label")):
+        entry = _entry(folder / LIST, k, row, folder)
+        if entry.split:
+            found.append(entry)
         else:
-            normal.append(path)
+            normal.append(entry.path)
     return f"the list {LIST}", [*found, *(held_out(normal) if normal else [])]
 
 
-def _rows(path: Path, wanted: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a CSV file. Raises UserError for one that is unreadable, or has no such columns."""
+def _entry(file: Path, line: int, row: dict[str, str], folder: Path) -> Entry:
+    """An image of a CSV file; its split is empty for a normal one of which none is told. Raises UserError, which names
+    the line, for another split, and for a defective image to train on.
+    """
+    defect = GOOD if row["label"].lower() in NORMAL else row["label"]
+    split = row.get("split") or ("" if defect == GOOD else "test")
+    if split not in ("", "train", "test"):
+        raise UserError(f"{file}: line {line}: split {split!r}; use train or test")
+    if split == "train" and defect != GOOD:
+        raise UserError(f"{file}: line {line}: a {defect!r} image to train on; normal ones alone are")
+    return Entry(folder / row["image"], split, defect, folder / row["mask"] if row.get("mask") else None)
+
+
+def _rows(path: Path, wanted: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """Rows of a CSV file, each with its line, without spaces around cells. Raises UserError for one that is unreadable,
+    has no such columns, or a row without a value in one of them.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a readable CSV file ({error})") from None
-    missing = [key for key in wanted if not rows or rows[0].get(key) is None]
+    missing = [key for key in wanted if not rows or key not in rows[0][1]]
     if missing:
         raise UserError(f"{path}: needs rows with the columns {', '.join(wanted)}; missing: {', '.join(missing)}")
-    return rows
+    found = []
+    for line, row in rows:
+        told = {key: value.strip() for key, value in row.items() if isinstance(key, str) and isinstance(value, str)}
+        if empty := [key for key in wanted if not told.get(key)]:
+            raise UserError(f"{path}: line {line}: nothing stands in the column {empty[0]}")
+        found.append((line, told))
+    return found
 
 
 def _has(*parts: str) -> Callable[[Path], bool]:
@@ -210,12 +224,12 @@ def _has(*parts: str) -> Callable[[Path], bool]:
 
 
 def _is_plain(folder: Path) -> bool:
-    """A folder of normal images beside at least one of others, all of them with images."""
+    """A folder of normal images beside at least one of others."""
     if not folder.is_dir() or (folder / "train").is_dir():
         return False
-    classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN]
+    classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN and any(files_in(p, SUFFIXES))]
     kinds = [p.name.lower() in NORMAL for p in classes]
-    return any(kinds) and not all(kinds) and all(any(files_in(p, SUFFIXES)) for p in classes)
+    return any(kinds) and not all(kinds)
 
 
 LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Read]], ...] = (

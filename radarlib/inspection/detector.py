@@ -21,7 +21,7 @@ from radarlib.config import resolve
 from radarlib.datasets import classifier_images, drawn
 from radarlib.errors import UserError
 from radarlib.files import read_versioned, sha256_file, write_json
-from radarlib.images import distinct, from_array, list_images, read_image
+from radarlib.images import distinct, from_array, list_images, read_image, resize_mask, unlike
 from radarlib.inspection.regions import Region, regions
 from radarlib.inspection.roi import looked_at, read_roi, write_roi
 from radarlib.inspection.spaces import COLUMNS, SPACES
@@ -70,11 +70,13 @@ class Detector(OutlierMixin, BaseEstimator):
     ----------
     settings : a configuration, as `radarlib.config.resolve` gives it (None: its defaults).
     seed : of all that is random. device : auto, cpu, cuda or mps.
-    roi : (H, W) bool, the part of the images that is looked at (None: all of them); then all have its size.
+    roi : (H, W) bool, the part of the images that is looked at (None: all of them); then all have its size before they
+        are resized.
 
     Attributes
     ----------
     spaces_ : fitted on the images, as `decision.space` of the settings says.
+    region_ : `roi` at the size at which images are looked at.
     features_ : (n, 2 per space) of the training images that the decision was fitted on.
     map_scales_ : of each layer of the map, the median over some of those images of its 99.9 % quantile.
     peaks_ : (n,) the highest value of the map of each image, the held-out ones too; None in models of before format 4.
@@ -103,6 +105,7 @@ class Detector(OutlierMixin, BaseEstimator):
         unreadable or too small image, fewer than FEWEST images; ValueError for arrays that are no images.
         """
         self.settings_ = self.settings or resolve({})
+        self.region_ = self._resized_region()
         images = self._folder(Path(X)) if isinstance(X, (str, Path)) else self._arrays(X)
         images = [images[i] for i in distinct(images).values()]
         if len(images) < FEWEST:
@@ -120,9 +123,8 @@ class Detector(OutlierMixin, BaseEstimator):
             known = [part for part in (good / "train/good", good / "train/ok", good / "good") if part.is_dir()]
             where = f": {known[0]}" if known else ", in a folder of their own"
             raise UserError(f"{good}: a data set with its test images; give the normal ones alone{where}")
-        size = self.settings_["data"]["image_size"]
         files = progress(list_images(good), desc="reading", unit="image")
-        images = [looked_at(read_image(path, size, self.smallest, self.colour), self.roi, str(path)) for path in files]
+        images = [looked_at(self.read(path), self.region_, str(path)) for path in files]
         height, width = max((image.shape[:2] for image in images), key=lambda shape: shape[0] * shape[1])
         if height * width > LARGE and self.settings_["decision"]["space"] != "features":
             print(
@@ -145,7 +147,10 @@ class Detector(OutlierMixin, BaseEstimator):
         """An image in memory as the detector looks at it: gray or colour, of the size and the part that it was fitted
         for.
         """
-        return looked_at(from_array(pixels, self.colour, self.settings_["data"]["image_size"]), self.roi, name)
+        seen = from_array(pixels, self.colour, self.settings_["data"]["image_size"])
+        if self.shape is not None and np.shape(pixels)[:2] not in (self.shape, seen.shape[:2]):
+            raise UserError(f"{name}: {unlike(np.shape(pixels), self.shape)}")
+        return looked_at(seen, self.region_, name)
 
     def _learn(self, images: list[np.ndarray], out: Path) -> Detector:
         settings, seed = self.settings_, self.seed
@@ -199,14 +204,14 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def _scored(self, image: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """The layers of all spaces of an image, and the features, (2 per space,)."""
-        found = [space.score(image, self.roi) for space in self.spaces_]
+        found = [space.score(image, self.region_) for space in self.spaces_]
         layers = [layer for layers, _ in found for layer in layers]
         return layers, np.array([features[c] for _, features in found for c in COLUMNS])
 
     def _joined(self, layers: list[np.ndarray]) -> np.ndarray:
         """One map of its layers, before its threshold; 0 where nobody looks."""
         found = np.mean([layer / scale for layer, scale in zip(layers, self.map_scales_, strict=True)], axis=0)
-        return found if self.roi is None else np.where(self.roi, found, 0)
+        return found if self.region_ is None else np.where(self.region_, found, 0)
 
     @property
     def asked(self) -> float:
@@ -222,6 +227,23 @@ class Detector(OutlierMixin, BaseEstimator):
     def colour(self) -> bool:
         """Whether images are red, green and blue, (H, W, 3), and not gray."""
         return self.settings_["data"]["colour"]
+
+    def _resized_region(self) -> np.ndarray | None:
+        size = self.settings_["data"]["image_size"]
+        return self.roi if self.roi is None or size is None else resize_mask(self.roi, size)
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """(height, width) of the photographs that the region is for; None for any: without a region, and in models that
+        kept theirs resized.
+        """
+        size = self.settings_["data"]["image_size"]
+        height, width = (size, size) if self.roi is None else self.roi.shape
+        return None if (height, width) == (size, size) else (height, width)
+
+    def read(self, path: Path) -> np.ndarray:
+        """A file's image at the size at which it is looked at. Raises UserError as `read_image` does."""
+        return read_image(path, self.settings_["data"]["image_size"], self.smallest, self.colour, self.shape)
 
     @property
     def smallest(self) -> int:
@@ -320,6 +342,7 @@ class Detector(OutlierMixin, BaseEstimator):
         settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
         own = cls(settings, seed, device, read_roi(directory / ROI) if ROI in saved["files"] else None)
         own.settings_ = settings
+        own.region_ = own._resized_region()
         old, kinds = saved["format"] <= UNCALIBRATED, SPACES[settings["decision"]["space"]]
         own.spaces_ = [kind.load(directory, settings, seed, device, old) for kind in kinds]
         for file, digest in own._digests(directory).items():

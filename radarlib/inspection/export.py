@@ -117,12 +117,12 @@ class Graph(nn.Module):
         self.spaces = nn.ModuleList(
             _PixelGraph(space, height, width)
             if isinstance(space, Pixels)
-            else _FeatureGraph(space, height, width, detector.roi)
+            else _FeatureGraph(space, height, width, detector.region_)
             for space in detector.spaces_
         )
         decision = detector.decision_
         assert isinstance(decision, Distance)
-        seen = np.ones((height, width)) if detector.roi is None else detector.roi
+        seen = np.ones((height, width)) if detector.region_ is None else detector.region_
         self.roi = torch.from_numpy(seen.astype(np.float32))
         self.centre = torch.from_numpy(decision.centre).float()
         self.spread = torch.from_numpy(decision.spread).float()
@@ -249,8 +249,8 @@ def _exportable(detector: Detector, size: tuple[int, int] | None) -> tuple[int, 
     side = settings["data"]["image_size"]
     if side and size != (side, side):
         raise UserError(f"--size: the model looks at images of {side}×{side} px; leave it out")
-    if detector.roi is not None and detector.roi.shape != size:
-        raise UserError(f"--size: the model's region is {detector.roi.shape[1]}×{detector.roi.shape[0]} px")
+    if detector.region_ is not None and detector.region_.shape != size:
+        raise UserError(f"--size: the model's region is {detector.region_.shape[1]}×{detector.region_.shape[0]} px")
     return size
 
 
@@ -280,13 +280,13 @@ def _write(detector: Detector, out: Path, size: tuple[int, int], openvino: Modul
     write_json(
         out / "detector.json",
         {
-            "size": list(size), "side": detector.settings_["data"]["image_size"], "noise": _pixels(detector),
-            "seed": detector.seed, "threshold": detector.threshold_,
+            "size": list(size), "side": detector.settings_["data"]["image_size"], "shape": detector.shape,
+            "noise": _pixels(detector), "seed": detector.seed, "threshold": detector.threshold_,
             "calibration": np.sort(detector.calibration_scores_).tolist(),
         },
     )  # fmt: skip
-    if detector.roi is not None:
-        write_roi(detector.roi, out / ROI)
+    if detector.region_ is not None:
+        write_roi(detector.region_, out / ROI)
     shutil.copyfile(EXAMPLE, out / "run.py")
 
 

@@ -1,6 +1,8 @@
 """Judge images with an exported detector: NumPy, OpenCV and ONNX Runtime or OpenVINO, no PyTorch, no radarlib.
 
 python run.py IMAGE …    beside detector.json and detector.onnx (or .xml): a line for each, and IMAGE.map.tiff
+
+IMAGE is a PNG, JPEG or BMP of 8 or 16 bits, gray or colour: of other kinds OpenCV reads some otherwise than radarlib.
 """
 
 import json
@@ -12,6 +14,7 @@ import cv2
 import numpy as np
 
 HERE = Path(__file__).parent
+KINDS = b"\x89PNG", b"\xff\xd8\xff", b"BM"  # how files begin
 TOLD = json.loads((HERE / "detector.json").read_text())
 
 
@@ -31,12 +34,27 @@ def runner():
     return lambda inputs: [request.infer(inputs)[name] for name in ("score", "map")]
 
 
+def inks(data):
+    """Components of a JPEG, 4 where it is for print; 0 of another file."""
+    at = 2
+    while data.startswith(b"\xff\xd8") and at + 9 < len(data) and data[at] == 0xFF:
+        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):  # the frame's header
+            return data[at + 9]
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 0
+
+
 def read(path):
     """(H, W) float32 in [-1, 1], upright; 8 or 16 bits, gray or colour."""
+    data = Path(path).read_bytes()
+    if not data.startswith(KINDS) or b"acTL" in data[: max(0, data.find(b"IDAT"))] or inks(data) == 4:
+        sys.exit(f"{path}: neither PNG, JPEG nor BMP with one picture in gray or RGB; save it as PNG")
     pixels = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     if pixels is None:
         sys.exit(f"{path}: no image that OpenCV reads")
     unit = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    if TOLD.get("shape") and list(unit.shape[:2]) != TOLD["shape"]:
+        sys.exit(f"{path}: {unit.shape[1]}x{unit.shape[0]} px; the region is for {TOLD['shape'][::-1]}")
     gray = unit if unit.ndim == 2 else unit[..., ::-1] @ np.array([0.2125, 0.7154, 0.0721], np.float32)
     if TOLD["side"] and gray.shape != (TOLD["side"], TOLD["side"]):
         gray = cv2.resize(gray, (TOLD["side"], TOLD["side"]), interpolation=cv2.INTER_AREA)

@@ -44,6 +44,8 @@ def _listed(file: Path) -> list[tuple[Path, str]]:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         raise UserError(f"{file}: no text; a list has the path of an image a line, in UTF-8") from None
+    if any("\0" in line for line in lines):
+        raise UserError(f"{file}: no text in UTF-8; a list has the path of an image a line")
     paths = [Path(os.path.normpath(line)) for line in lines if line]
     if not paths:
         raise UserError(f"{file}: an empty list; it should have the path of an image a line")
@@ -52,7 +54,7 @@ def _listed(file: Path) -> list[tuple[Path, str]]:
 
 def _named(folder: Path, path: Path) -> tuple[Path, str]:
     """An image of a list by what is written there, or by its full path where that leads out of the list's folder."""
-    if path.is_absolute() or path.parts[0] == "..":
+    if path.is_absolute() or path.parts[:1] == ("..",):
         return (folder / path).resolve(), _whole(folder / path)
     return folder / path, path.as_posix()
 
@@ -70,4 +72,4 @@ def refuse_within(out: Path, targets: list[Path]) -> None:
     """Raise UserError for results that would lie among the images, where they would be judged the next time."""
     for target in targets:
         if target.is_dir() and out.resolve().is_relative_to(target.resolve()):
-            raise UserError(f"{out}: lies in {target}, whose images are judged; give a folder outside of it")
+            raise UserError(f"{out}: lies in {target}, among the images; give a folder outside of it")

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import pandas as pd
 from radarlib.config import resolve
 from radarlib.errors import UserError
 from radarlib.files import alone_in, read_json, sha256_file, write_bytes, write_csv, write_json
-from radarlib.images import content_hash, read_image
+from radarlib.images import content_hash
 from radarlib.inspection import ALL, FLAGGED
 from radarlib.inspection.detector import Detector
 from radarlib.inspection.inputs import inputs, refuse_within
@@ -27,7 +28,7 @@ from radarlib.inspection.regions import Region
 from radarlib.inspection.report import report
 from radarlib.inspection.roi import read_roi
 from radarlib.inspection.shards import listed
-from radarlib.layout import images_in
+from radarlib.layout import SUFFIXES, images_in
 from radarlib.runtime import progress, use_threads
 from radarlib.textures import PRINT_DEFECTS, print_image
 
@@ -42,11 +43,14 @@ def fit(
     """Train on a folder of normal images and leave a model directory: safetensors and JSON, nothing that executes.
 
     settings : a configuration (None: the defaults, which are the `real` profile's). roi : a file that says which part
-        of the images is looked at. Raises UserError as `Detector.fit` and `read_roi` do.
+        of the images is looked at. Raises UserError as `Detector.fit` and `read_roi` do, and for a model that would lie
+        among the images.
     """
     settings = settings or resolve({})
-    region = read_roi(roi, settings["data"]["image_size"]) if roi else None
-    detector = Detector(settings, seed, device, region)
+    refuse_within(out, [good])
+    if roi and roi.suffix.lower() in SUFFIXES and roi.resolve().is_relative_to(good.resolve()):
+        raise UserError(f"{roi}: lies among the good images, and would be taken for one; move it out of {good}")
+    detector = Detector(settings, seed, device, read_roi(roi) if roi else None)
     with alone_in(out):
         if (out / "detector.json").is_file():
             print(f"{out}: holds a fitted model, which this one will replace", file=sys.stderr)
@@ -140,8 +144,9 @@ class Results:
 
 def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
     """What is kept of one image; its map and overlay are written. Raises UserError where it cannot be judged."""
-    size = detector.settings_["data"]["image_size"]
-    image = read_image(path, size, detector.smallest, detector.colour)
+    if not _utf8(f"{path}{name}"):
+        raise UserError(f"{str(path)!a}: a name that is no UTF-8; rename the file")
+    image = detector.read(path)
     content = content_hash(image)
     if results.known(name, content):
         return results.done[name]
@@ -162,6 +167,14 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
         "size": [image.shape[1], image.shape[0]],
         "regions": None if found.regions is None else [asdict(region) for region in found.regions],
     }
+
+
+def _utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _worker: tuple[Detector, Results] | None = None  # of a process of its own
@@ -204,6 +217,11 @@ def _each(
             except KeyboardInterrupt:
                 pool.shutdown(cancel_futures=True)
                 raise
+            except BrokenProcessPool:
+                raise UserError(
+                    f"--jobs {jobs}: a process was ended, most likely for want of memory; the same command with fewer"
+                    " goes on"
+                ) from None
         return
     for path, name in todo:
         try:
@@ -253,10 +271,12 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
     """Judge the images of a folder as they arrive, and say of each a line, until it is interrupted.
 
     A file is judged when it has not changed between two looks; one that cannot be read is named, and looked at again
-    when it changes. polls : how often to look (None: without end). Raises UserError for a missing folder.
+    when it changes. polls : how often to look (None: without end). Raises UserError for a missing folder, and for
+    results that would lie in it.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
+    refuse_within(out, [folder])
     print(f"{folder}: watched; interrupt to stop", file=sys.stderr)
     with alone_in(out):
         results, seen, settled = Results.of(detector, out, model), dict[Path, tuple[int, int]](), set[Path]()

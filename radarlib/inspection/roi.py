@@ -10,22 +10,23 @@ import numpy as np
 
 from radarlib.errors import UserError
 from radarlib.files import write_bytes
-from radarlib.images import marked, resize_mask
+from radarlib.images import marked, unlike
+
+FAR = 1e6  # px beyond which no point of a region lies
 
 
-def read_roi(path: Path, size: int | None = None) -> np.ndarray:
+def read_roi(path: Path) -> np.ndarray:
     """The region to look at, (H, W) bool, of an image whose pixels above 0 are looked at, or of a file of polygons.
 
     Polygons, rectangles and circles are those of labelme (`imageWidth`, `imageHeight`, and of each of the `shapes` its
-    `shape_type` and `points`), in JSON. size : images are resized to this side, and the region with them. Raises
-    UserError for a region that is unreadable or empty.
+    `shape_type` and `points`), in JSON. Raises UserError for a region that is unreadable or empty.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; it says which part of the images is looked at")
     roi = _polygons(path) if path.suffix.lower() == ".json" else marked(path)
     if not roi.any():
         raise UserError(f"{path}: marks no pixel to look at")
-    return roi if size is None else resize_mask(roi, size)
+    return roi
 
 
 def _polygons(path: Path) -> np.ndarray:
@@ -33,9 +34,13 @@ def _polygons(path: Path) -> np.ndarray:
         found = json.loads(path.read_text())
         roi = np.zeros((int(found["imageHeight"]), int(found["imageWidth"])), np.uint8)
         for shape in found["shapes"]:
-            _draw(roi, shape.get("shape_type", "polygon"), np.array(shape["points"], float).reshape(-1, 2))
-    except (ValueError, KeyError, TypeError, cv2.error, MemoryError, OSError) as error:
-        raise UserError(f"{path}: not polygons as labelme writes them ({type(error).__name__}: {error})") from None
+            points = np.array(shape["points"], float).reshape(-1, 2)
+            if not (np.abs(points) <= FAR).all():
+                raise ValueError("a point that lies in no image")
+            _draw(roi, shape.get("shape_type", "polygon"), points)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, cv2.error, MemoryError, OSError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{path}: not polygons as labelme writes them ({why})") from None
     return roi > 0
 
 
@@ -66,9 +71,6 @@ def looked_at(image: np.ndarray, roi: np.ndarray | None, name: str) -> np.ndarra
     if roi is None:
         return image
     if roi.shape != image.shape[:2]:
-        raise UserError(
-            f"{name}: {image.shape[1]}×{image.shape[0]} px, and the region to look at is {roi.shape[1]}×{roi.shape[0]};"
-            " it is for images of its own size"
-        )
+        raise UserError(f"{name}: {unlike(image.shape, roi.shape)}")
     seen = roi if image.ndim == 2 else roi[..., None]
     return np.where(seen, image, image[roi].mean(axis=0, dtype=np.float64)).astype(np.float32)

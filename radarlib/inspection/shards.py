@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import heapq
+import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -51,7 +52,7 @@ def cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
 
 
 def _tellable(name: str, path: Path) -> str:
-    if not f"{name}{path}".isprintable():
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in f"{name}{path}"):
         raise UserError(f"{name!r}: a name that no table can hold; rename the file")
     return name
 

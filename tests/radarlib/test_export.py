@@ -2,19 +2,22 @@
 
 import json
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from radarlib.cli import main
 from radarlib.config import resolve
 from radarlib.errors import UserError
 from radarlib.images import read_image
 from radarlib.inspection.detector import Detector
-from radarlib.inspection.export import export
+from radarlib.inspection.export import EXAMPLE, export
 
 pytestmark = pytest.mark.slow  # to export takes seconds
 HEIGHT, WIDTH = 47, 61  # not a multiple of 16 pixels: the noise ends in an odd block
@@ -72,7 +75,7 @@ def test_exported_scores_and_maps_are_the_detectors(tmp_path, space, kind, regio
         assert p == pytest.approx(expected.p_value, rel=1e-2)
         there = cv2.imread(f"{file}.map.tiff", cv2.IMREAD_UNCHANGED)
         np.testing.assert_allclose(there, expected.anomaly_map, rtol=2e-3, atol=2e-3)
-    assert len((tmp_path / "there/run.py").read_text().splitlines()) < 90
+    assert len((tmp_path / "there/run.py").read_text().splitlines()) < 100
     told = json.loads((tmp_path / "there/detector.json").read_text())
     assert told["threshold"] == detector.threshold_ and told["size"] == [HEIGHT, WIDTH]
 
@@ -105,3 +108,22 @@ def test_the_command_exports_for_another_size(tmp_path, capsys):
     assert said(tmp_path / "there", tmp_path / "one.png")[str(tmp_path / "one.png")][0] == (
         pytest.approx(expected, abs=1e-3)
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("inks.jpg", lambda path: Image.fromarray(surface(0)).convert("CMYK").save(path)),
+        ("plain.tif", lambda path: Image.fromarray(surface(0)).save(path)),
+        ("frames.png", lambda path: Image.fromarray(surface(0)).save(
+            path, save_all=True, append_images=[Image.fromarray(surface(1))])),
+    ],
+)  # fmt: skip
+def test_the_exported_reader_refuses_what_opencv_reads_otherwise(tmp_path, name, write):
+    (tmp_path / "detector.json").write_text(json.dumps({"side": None, "size": [HEIGHT, WIDTH]}))
+    read = runpy.run_path(shutil.copy(EXAMPLE, tmp_path / "run.py"))["read"]
+    write(tmp_path / name)
+    with pytest.raises(SystemExit, match=f"{name}: neither PNG, JPEG nor BMP with one picture in gray or RGB"):
+        read(tmp_path / name)
+    cv2.imwrite(str(tmp_path / "plain.png"), surface(0))
+    np.testing.assert_array_equal(read(tmp_path / "plain.png"), read_image(tmp_path / "plain.png"))

@@ -148,6 +148,13 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "frames.png": (pillow(GRAY, **TWO), "several pages or frames"),
     "frames.webp": (pillow(GRAY, **TWO), "several pages or frames"),
     "channels.tif": (tiff(np.dstack([COLOUR, GRAY, GRAY]), photometric="rgb", extrasamples=[0, 0]), "channels"),
+    "infrared.tif": (tiff(np.dstack([COLOUR, GRAY]), photometric="rgb", extrasamples=[0]), "4 channels are neither"),
+    "three-grays.tif": (tiff(COLOUR, photometric="minisblack", planarconfig="contig"), "3 channels are neither"),
+    "gray-and-alpha-planes.tif": (
+        tiff(np.stack([GRAY, GRAY // 2]), photometric="minisblack", planarconfig="separate", extrasamples=[2]),
+        "gray and alpha in separate planes",
+    ),
+    "float-white-is-0.tif": (tiff((GRAY / 255).astype(np.float32), photometric="miniswhite"), "0 is white"),
     "drawing.png": (lambda p: p.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>"), "of no known kind"),
     "damaged.bmp": (lambda p: p.write_bytes(b"BM" + bytes(30)), "damaged BMP"),
     "folder.png": (lambda p: p.mkdir(), "cannot be read"),

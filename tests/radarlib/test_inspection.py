@@ -1,6 +1,7 @@
 """The detector from Python, the part that is looked at, files that arrive, processes side by side, and the report."""
 
 import json
+import os
 import threading
 import time
 
@@ -138,7 +139,6 @@ def test_a_region_comes_from_an_image_or_from_polygons(tmp_path):
     (tmp_path / "roi.json").write_text(json.dumps({"imageHeight": 24, "imageWidth": 32, "shapes": [shape]}))
     image, polygons = read_roi(tmp_path / "roi.png"), read_roi(tmp_path / "roi.json")
     assert image.sum() == 12 * 16 and (image == polygons).all()
-    assert read_roi(tmp_path / "roi.png", 12).shape == (12, 12)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +163,10 @@ def test_a_region_may_be_a_rectangle_or_a_circle(tmp_path, kind, points, pixels)
             b'{"imageHeight": 9, "imageWidth": 9, "shapes": [{"shape_type": "line", "points": [[1, 1], [5, 5]]}]}',
             "a line encloses nothing; draw polygons, rectangles or circles",
         ),
+        ("x.json", b'{"imageHeight": 9, "imageWidth": 9, "shapes": ["x"]}', "not polygons"),
+        ("x.json", b'{"imageHeight": 1e999, "imageWidth": 9, "shapes": []}', "not polygons"),
+        ("x.json", b'{"imageHeight": 9, "imageWidth": 9, "shapes": [{"points": [[NaN, 1]]}]}', "lies in no image"),
+        ("x.json", b'{"imageHeight": 9, "imageWidth": 9, "shapes": [{"points": []}]}', "not polygons"),
         ("x.json", b'{"imageHeight": 1e12, "imageWidth": 1e12, "shapes": []}', "not polygons"),
         ("black.png", cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes(), "marks no pixel to look at"),
     ],
@@ -170,8 +174,9 @@ def test_a_region_may_be_a_rectangle_or_a_circle(tmp_path, kind, points, pixels)
 def test_a_region_that_is_none_is_named(tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         read_roi(tmp_path / name)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.fixture
@@ -200,6 +205,57 @@ def test_a_region_is_for_images_of_its_size(folders, capsys):
     assert main(["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]) == 1
     assert "new/wide.png: 40×24 px, and the region to look at is 32×24" in capsys.readouterr().err
     assert len(pd.read_csv(folders / "out/scores.csv")) == 5
+
+
+def test_a_region_is_for_images_of_its_size_before_they_are_resized(folders, capsys):
+    small = ("--roi", str(folders / "roi.png"), "--image-size", "16")
+    write_png(folders / "roi.png", np.full((32, 24), 255, np.uint8))
+    assert fit(folders, *small) == 2
+    assert "0.png: 32×24 px, and the region to look at is 24×32" in capsys.readouterr().err
+    write_png(folders / "roi.png", np.full((24, 32), 255, np.uint8))
+    assert fit(folders, *small) == 0
+    detector = Detector.load(folders / "model", "cpu")
+    assert detector.region_.shape == (16, 16) and detector.shape == (24, 32)
+    in_memory, read = (
+        detector.detect(x) for x in (cv2.imread(str(folders / "good/0.png"), 0), detector.read(folders / "good/0.png"))
+    )
+    assert in_memory.score == read.score and (in_memory.anomaly_map == read.anomaly_map).all()
+    with pytest.raises(UserError, match="40×24 px, and the region to look at is 32×24"):
+        detector.score(np.zeros((24, 40), np.uint8))
+
+
+def test_a_model_with_a_region_that_was_kept_resized_still_judges(folders):
+    """As fits have left them before the region was held against the files."""
+    write_png(folders / "roi.png", np.full((16, 16), 255, np.uint8))
+    detector = Detector(
+        resolve({**TINY, "data": {**TINY["data"], "image_size": 16}}), roi=read_roi(folders / "roi.png")
+    ).fit(folders / "good")
+    assert detector.shape is None and detector.detect(pictures(1)[0]).anomaly_map.any()
+
+
+def test_what_lies_among_the_good_images_is_not_learned(folders, capsys):
+    write_png(folders / "good/roi.png", np.full((24, 32), 255, np.uint8))
+    assert fit(folders, "--roi", str(folders / "good/roi.png")) == 2
+    assert "roi.png: lies among the good images" in capsys.readouterr().err
+    assert main(["fit", str(folders / "good"), "--out", str(folders / "good/model")]) == 2
+    assert "good/model: lies in" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_text_stops_no_other_file(folders, capsys):
+    assert fit(folders) == 0
+    (folders / "new" / os.fsdecode(b"gr\xfcn.png")).write_bytes((folders / "new/0.png").read_bytes())
+    assert main(["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]) == 1
+    assert "a name that is no UTF-8; rename the file" in capsys.readouterr().err
+    assert len(pd.read_csv(folders / "out/scores.csv")) == 5
+
+
+@pytest.mark.parametrize(("lines", "message"), [(b".\n", "cannot be read"), ("a.png\n".encode("utf-16-le"), "UTF-8")])
+def test_an_odd_list_is_told_in_a_line(folders, capsys, lines, message):
+    assert fit(folders) == 0
+    (folders / "list.txt").write_bytes(lines)
+    found = main(["detect", str(folders / "model"), str(folders / "list.txt"), "--out", str(folders / "out")])
+    said = capsys.readouterr().err
+    assert found in (1, 2) and message in said and "Traceback" not in said
 
 
 # --- processes side by side, and files as they arrive ---
@@ -257,6 +313,13 @@ def test_what_a_watch_has_found_is_written_when_nothing_more_arrives(folders, mo
     detector = Detector.load(folders / "model", "cpu")
     judge.watch(detector, folders / "new", folders / "out", folders / "model", polls=6)
     assert written == [5, 5]  # once all were judged, and at the end
+
+
+def test_a_watch_does_not_judge_what_it_leaves(folders):
+    assert fit(folders) == 0
+    detector = Detector.load(folders / "model", "cpu")
+    with pytest.raises(UserError, match="lies in"):
+        judge.watch(detector, folders / "new", folders / "new/found", folders / "model", polls=1)
 
 
 def test_a_watch_takes_one_folder(folders, capsys):

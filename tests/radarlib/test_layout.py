@@ -159,6 +159,8 @@ def test_a_list_without_a_split_holds_some_normal_images_out(tmp_path):
         ("file,label\n0.png,ok\n", "missing: image"),
         ("image,label,split\n0.png,ok,training\n", "line 2: split 'training'; use train or test"),
         ("image,label,split\n0.png,dent,train\n", "line 2: a 'dent' image to train on"),
+        ("image,label\n0.png,ok\n1.png\n", "line 3: nothing stands in the column label"),
+        ("image,label\n0.png, \n", "line 2: nothing stands in the column label"),
         ("image,label\n0.png,ok\n1.png,ok\nnot there.png,dent\n", "not there.png: cannot be read"),
     ],
 )
@@ -167,6 +169,44 @@ def test_a_faulty_list_is_named_with_its_line(tmp_path, text, message):
     (tmp_path / "mine/images.csv").write_text(text)
     with pytest.raises(UserError, match=message):
         read_set(tmp_path, "mine", OPTIONS, 8)
+
+
+def test_spaces_around_a_label_are_no_part_of_it(tmp_path):
+    image(tmp_path / "mine/{}.png", 4)
+    (tmp_path / "mine/images.csv").write_text("image,label\n0.png, good\n1.png,Good \n2.png ,ok\n3.png, dent\n")
+    assert counts(read(tmp_path, "mine")) == {("train", "good"): 2, ("test", "good"): 1, ("test", "dent"): 1}
+
+
+@pytest.mark.parametrize(("row", "message"), [
+    ("candle,val,normal", "line 2: split 'val'"), ("candle,train,anomaly", "line 2: a 'anomaly' image to train on"),
+])  # fmt: skip
+def test_another_split_of_visa_is_named_with_its_line(tmp_path, row, message):
+    image(tmp_path / "candle/Data/Images/Normal/{}.png", 1)
+    (tmp_path / "split_csv").mkdir()
+    text = f"object,split,label,image\n{row},candle/Data/Images/Normal/0.png\n"
+    (tmp_path / "split_csv/1cls.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        listing(tmp_path, "candle")
+
+
+def test_a_mask_is_of_its_own_class_alone(tmp_path):
+    """Numbered by class, images of two classes have the same names."""
+    image(tmp_path / "p/good/{}.png", 6)
+    image(tmp_path / "p/scratch/{}.png", 1)
+    image(tmp_path / "p/dent/{}.png", 1)
+    mask(tmp_path / "p/masks/scratch/0.png")
+    data = read(tmp_path, "p")
+    masked = {data.index["defect"][i] for i, m in enumerate(data.masks) if m is not None and m.any()}
+    assert masked == {"scratch"}
+
+
+def test_folders_without_images_and_hidden_ones_do_not_count(tmp_path):
+    image(tmp_path / "q/good/{}.png", 6)
+    image(tmp_path / "q/bad/{}.png", 1)
+    image(tmp_path / "q/good/.thumbs/{}.png", 6)
+    (tmp_path / "q/notes").mkdir()
+    assert is_set(tmp_path / "q")
+    assert counts(read(tmp_path, "q")) == {("train", "good"): 5, ("test", "good"): 1, ("test", "bad"): 1}
 
 
 def test_visa_without_its_split_says_which_file_is_missing(tmp_path):

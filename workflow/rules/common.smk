@@ -113,7 +113,7 @@ def model_files(*models):
 def given(wildcards, input):
     """The folders of the trained models that a rule's job is given."""
     files = [input.models] if isinstance(input.models, str) else input.models
-    return " ".join(["--model", *(str(Path(file).parent) for file in files)]) if files else ""
+    return ["--model", *(str(Path(file).parent) for file in files)] if files else []
 
 
 # --- data, train ---

@@ -30,6 +30,6 @@ for job in JOBS:
             resources:
                 gpu=on_gpu,
             shell:
-                "python -m study job {params.module} {input.data} {params.models} --threads {threads}"
-                " --seed {wildcards.seed} --out {params.out} --label '{wildcards.set} seed {wildcards.seed}'"
-                " --settings {params.settings:q} 2>&1 | tee {log}"
+                "python -m study job {params.module} {input.data:q} {params.models:q} --threads {threads}"
+                " --seed {wildcards.seed} --out {params.out:q} --label {wildcards.set:q}' seed {wildcards.seed}'"
+                " --settings {params.settings:q} 2>&1 | tee {log:q}"

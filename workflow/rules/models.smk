@@ -15,8 +15,8 @@ rule data:
         settings=data_settings,
         root=data_place(),
     shell:
-        "python -m study data {wildcards.set} --threads 1 --root {params.root:q} --out {output.images}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m study data {wildcards.set:q} --threads 1 --root {params.root:q} --out {output.images:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule train:
@@ -39,6 +39,6 @@ rule train:
     resources:
         gpu=on_gpu,
     shell:
-        "python -m study train {input.data} --threads {threads} --seed {wildcards.seed} --out {params.out} {params.side}"
-        " --label '{wildcards.set} seed {wildcards.seed}: training {wildcards.model}' --settings {params.settings:q}"
-        " 2>&1 | tee {log}"
+        "python -m study train {input.data:q} --threads {threads} --seed {wildcards.seed} --out {params.out:q} {params.side}"
+        " --label {wildcards.set:q}' seed {wildcards.seed}: training {wildcards.model}' --settings {params.settings:q}"
+        " 2>&1 | tee {log:q}"

@@ -22,9 +22,9 @@ rule score:
     resources:
         gpu=on_gpu,
     shell:
-        "python -m study score {input.data} --method {wildcards.method} {params.models} --threads {threads}"
-        " --seed {wildcards.seed} --out {params.out} --label '{wildcards.set} seed {wildcards.seed}: {wildcards.method}'"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m study score {input.data:q} --method {wildcards.method} {params.models:q} --threads {threads}"
+        " --seed {wildcards.seed} --out {params.out:q} --label {wildcards.set:q}' seed {wildcards.seed}: {wildcards.method}'"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule cost:
@@ -49,5 +49,5 @@ rule cost:
     resources:
         gpu=on_gpu,
     shell:
-        "python -m study cost {input.data} {params.models} --threads 1 --out {output}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "python -m study cost {input.data:q} {params.models:q} --threads 1 --out {output:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
