@@ -152,7 +152,8 @@ def test_fast_is_a_smaller_network_and_fewer_patches_and_nothing_else():
             ["fit", ".", "--out", "m", "--loss", "lts", "--keep", "0"],
             "loss.keep: 0.0 is less than or equal to the minimum of 0",
         ),
-        (["fit", ".", "--out", "m"], "no image in this folder"),
+        (["fit", ".", "--out", "../m"], "no image in this folder"),
+        (["fit", ".", "--out", "m"], "m: lies in ., among the images"),
         (
             ["fit", ".", "--out", "m", "--contamination", "0.7"],
             "decision.contamination: 0.7 is greater than the maximum of 0.5",
