@@ -88,9 +88,6 @@ def resolve(values: dict, source: str = "settings") -> dict:
         raise UserError(
             f"{source}: training.patch: {patch} cannot be halved {halvings} times; use a multiple of {2**halvings}"
         )
-    side = settings["data"]["image_size"]
-    if side is not None and side < patch:
-        raise UserError(f"{source}: data.image_size: {side} is smaller than the {patch}-px patch")
     for section in ("radar", "reconstruction"):
         if settings[section]["stride"] > patch:
             raise UserError(
@@ -120,7 +117,7 @@ def resolve(values: dict, source: str = "settings") -> dict:
     delta, pseudo = settings["loss"]["delta"], settings["loss"]["kind"] == "pseudo_huber"
     if pseudo and not 0 < delta < math.inf:
         raise UserError(f"{source}: loss.delta: {delta} makes no loss; use a positive number for the pseudo-Huber loss")
-    for section in ("robust", "noise_study"):
+    for section in ("data", "robust", "noise_study"):
         side = settings[section]["image_size"]
         if side is not None and side < patch:
             raise UserError(f"{source}: {section}.image_size: {side} is smaller than the {patch}-px patch")

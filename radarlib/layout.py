@@ -160,8 +160,13 @@ def _kolektor(folder: Path) -> Read:
     return "KolektorSDD, every other commutator for the test", found
 
 
+def _classes(folder: Path) -> list[Path]:
+    """Subfolders with images, without those of masks."""
+    return [p for p in _subfolders(folder) if p.name.lower() not in DRAWN and any(files_in(p, SUFFIXES))]
+
+
 def _plain(folder: Path) -> Read:
-    classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN and any(files_in(p, SUFFIXES))]
+    classes = _classes(folder)
     normal = [p for p in classes if p.name.lower() in NORMAL]
     drawn = [p for p in _subfolders(folder) if p.name.lower() in DRAWN]
     every = [_Masks(place, alone=True) for place in drawn]  # a subfolder has the masks of its class
@@ -227,7 +232,7 @@ def _is_plain(folder: Path) -> bool:
     """A folder of normal images beside at least one of others."""
     if not folder.is_dir() or (folder / "train").is_dir():
         return False
-    classes = [p for p in _subfolders(folder) if p.name.lower() not in DRAWN and any(files_in(p, SUFFIXES))]
+    classes = _classes(folder)
     kinds = [p.name.lower() in NORMAL for p in classes]
     return any(kinds) and not all(kinds)
 

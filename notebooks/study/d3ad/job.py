@@ -124,9 +124,8 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     Leaves in `out`: `scores.csv` (position, method, score), `maps.npz` (by method (n, MAP, MAP) float16, test images in
     the order of the index), `pictures.npz` (x̂_0 of SHOWN, uint8), `bins.csv` (of each image that is learned from or
     judged its distance, bin and T̂), `thresholds.csv` (of SHOWN, from normal images), `timing.json` (seconds per image
-    by method),
-    `networks.csv` (what `network_errors` finds on the latents of normal test images, the one thing that takes labels),
-    and the trained autoencoder and diffusion.
+    by method), `networks.csv` (what `network_errors` finds on the latents of normal test images, the one thing that
+    takes labels), and the trained autoencoder and diffusion.
     """
     options = settings["d3ad"]
     good = data.normal_test()
