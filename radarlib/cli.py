@@ -66,18 +66,20 @@ def _fit(args: argparse.Namespace) -> int:
 def _told(detector: Detector) -> str:
     """What a fitted detector promises, in a sentence."""
     from radarlib import conformal
+    from radarlib.inspection.detector import APART
 
     options, n = detector.settings_["decision"], len(detector.features_)
     if options["rule"] == "distance":
-        asked, kept = detector.asked, detector.promise
+        asked, kept, needed = detector.asked, detector.promise, conformal.images_needed(detector.asked)
         flagged = int((detector.calibration_scores_ > detector.threshold_).sum())
         text = f"{flagged} of {n} normal images are flagged by a decision that was fitted without them; "
+        text += f"of new normal ones about {f'1 in {n + 1} is' if kept > asked else f'{100 * kept:g}% are'}"
         if kept > asked:
-            return (
-                f"{text}of new normal ones about 1 in {n + 1} is: {100 * asked:g}% cannot be promised with {n} images,"
-                f" give {conformal.images_needed(asked)}"
-            )
-        return f"{text}of new normal ones about {100 * kept:g}% are"
+            text += f": {100 * asked:g}% cannot be promised with {n} images, give {needed}"
+        if not detector.unseen_:
+            enough = 3 * max(needed, APART)
+            text += f"; perhaps more, for the network has learned from these images (it leaves a third out of {enough})"
+        return text
     if len(detector.calibration_):
         return (
             f"calibrated on {len(detector.calibration_)} held-out images: on average at most"

@@ -38,6 +38,7 @@ from radarlib.datasets import GOOD, drawn, prepare  # noqa: E402
 from radarlib.errors import UserError  # noqa: E402
 from radarlib.extractor import Extractor  # noqa: E402
 from radarlib.files import read_json, settings_key, sha256_bytes, write_bytes, write_csv, write_json  # noqa: E402
+from radarlib.images import distinct  # noqa: E402
 from radarlib.inspection.detector import Detector  # noqa: E402
 from radarlib.layout import available_sets, data_root  # noqa: E402
 from radarlib.map_features import peak, smoothed  # noqa: E402
@@ -56,18 +57,19 @@ Judge = Callable[[np.ndarray], tuple[float, bool, np.ndarray]]
 """Of an image its score, whether it is flagged, and its map."""
 
 
-def detector(images: list[np.ndarray], settings: dict, space: str) -> tuple[Judge, np.ndarray]:
-    """A fitted detector, and the scores of good images by decisions that had not seen them."""
+def detector(images: list[np.ndarray], settings: dict, space: str) -> tuple[Judge, np.ndarray, list[np.ndarray]]:
+    """A fitted detector, the scores of good images by decisions that had not seen them, and these images."""
     fitted = Detector(merge(settings, {"decision": {"space": space}}), SEED).fit(images)
 
     def judge(image: np.ndarray) -> tuple[float, bool, np.ndarray]:
         found = fitted.detect(image)
         return found.score, found.anomalous, found.anomaly_map
 
-    return judge, fitted.calibration_scores_
+    different = list(distinct(images).values())
+    return judge, fitted.calibration_scores_, [images[different[i]] for i in fitted.judged_]
 
 
-def rival(images: list[np.ndarray], settings: dict, name: str) -> tuple[Judge, np.ndarray]:
+def rival(images: list[np.ndarray], settings: dict, name: str) -> tuple[Judge, np.ndarray, list[np.ndarray]]:
     """PatchCore or PaDiM, which have no threshold of their own."""
     extractor, options = Extractor(settings["features"], "cpu"), settings["d3ad"]
     some = drawn(np.arange(len(images)), options["memory"], SEED)
@@ -82,7 +84,7 @@ def rival(images: list[np.ndarray], settings: dict, name: str) -> tuple[Judge, n
         grid = smoothed(found.reshape(extractor.grid, extractor.grid), options["sigma"])
         return peak(found), False, cv2.resize(grid, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
-    return judge, np.array([])
+    return judge, np.array([]), []
 
 
 def measure(name: str, way: str, settings: dict) -> dict:
@@ -90,7 +92,7 @@ def measure(name: str, way: str, settings: dict) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         data = prepare(name, settings, data_root(ROOT), Path(folder) / "images.npz")
     start = time.monotonic()
-    judge, known = (detector if way in SPACES else rival)(data.train_images, settings, way)
+    judge, known, good = (detector if way in SPACES else rival)(data.train_images, settings, way)
     found: dict = {"fit_s": time.monotonic() - start}
     test = data.where("test")
     judged = [judge(data.images[i]) for i in progress(test, desc=f"{name}: {way}", unit="image")]
@@ -105,10 +107,7 @@ def measure(name: str, way: str, settings: dict) -> dict:
     histogram = pixel_histograms([m for m, _ in masked], [mask for _, mask in masked]).sum(0)
     found |= {key: float(value) for key, value in pixel_metrics(histogram).items()}
     if len(known):
-        probes = [
-            artificial_defect(data.train_images[k % len(data.train_images)], np.random.default_rng([SEED, k]))[0]
-            for k in range(PROBES)
-        ]
+        probes = [artificial_defect(good[k % len(good)], np.random.default_rng([SEED, k]))[0] for k in range(PROBES)]
         found["probes"] = roc_auc_score(
             np.repeat([0, 1], [len(known), PROBES]), [*known, *(judge(x)[0] for x in probes)]
         )

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from radarlib import conformal
 from radarlib.config import resolve
-from radarlib.datasets import classifier_images, drawn
+from radarlib.datasets import drawn
 from radarlib.errors import UserError
 from radarlib.files import read_versioned, sha256_file, write_json
 from radarlib.images import distinct, from_array, list_images, read_image, resize_mask, unlike
@@ -34,6 +33,7 @@ FORESTS = 2  # the last format whose models were all decided by a forest
 UNCALIBRATED = 3  # the last format whose maps have no threshold
 SCALED = 24  # images that the layers of a map are scaled by
 FEWEST = 8  # images to learn from
+APART = 19  # images, a third of all, from which on those that decide are kept from the networks
 RATE = 0.05  # of false alarms, where none is asked for
 ROI = "roi.png"  # in a model directory
 LARGE = 2**22  # pixels: ten seconds on two cores, each time an image is looked at
@@ -61,10 +61,11 @@ class Detector(OutlierMixin, BaseEstimator):
     """RADAR's single step in one space or two, with a one-class decision on its features: an estimator as
     scikit-learn's are, of images instead of rows.
 
-    The rule `distance` is calibrated on the training images (at most `data.max_classifier` of them, or as many as the
-    rate needs), each judged by a decision that was fitted without it
-    (cross-conformal, Vovk 2015), and flags `decision.false_alarm_rate` of new normal ones, or what so many images can
-    promise. A `forest` does so where images were held out for it (split-conformal), else as its contamination says.
+    The rule `distance` is calibrated on good images (at most `data.max_classifier` of them, or as many as the rate
+    needs), each judged by a decision that was fitted without it (cross-conformal, Vovk 2015) and, where a third of all
+    is enough (APART, or more for a lower rate), by networks that have not seen it. It flags
+    `decision.false_alarm_rate` of new normal ones, or what so many images can promise. A `forest` does so where images
+    were held out for it (split-conformal), else as its contamination says.
 
     Parameters
     ----------
@@ -77,7 +78,9 @@ class Detector(OutlierMixin, BaseEstimator):
     ----------
     spaces_ : fitted on the images, as `decision.space` of the settings says.
     region_ : `roi` at the size at which images are looked at.
-    features_ : (n, 2 per space) of the training images that the decision was fitted on.
+    features_ : (n, 2 per space) of the good images that the decision was fitted on.
+    judged_ : after `fit`, their positions among the different images that were given.
+    unseen_ : after `fit`, whether each of them is judged by networks that have not seen it.
     map_scales_ : of each layer of the map, the median over some of those images of its 99.9 % quantile.
     peaks_ : (n,) the highest value of the map of each image, the held-out ones too; None in models of before format 4.
     map_threshold_ : of the map, from the peaks. size_ : (height, width) of all images, None where they differ.
@@ -153,21 +156,16 @@ class Detector(OutlierMixin, BaseEstimator):
         return looked_at(seen, self.region_, name)
 
     def _learn(self, images: list[np.ndarray], out: Path) -> Detector:
-        settings, seed = self.settings_, self.seed
-        options, n = settings["decision"], len(images)
-        known, held_out = np.arange(n), np.array([], int)
-        if options["rule"] == "forest" and options["false_alarm_rate"]:
-            known, held_out = conformal.split(n, options["false_alarm_rate"], seed, FEWEST)
-        normal = [images[i] for i in known]
-        self.spaces_ = [kind.fit(normal, settings, seed, out, self.device) for kind in SPACES[options["space"]]]
-        every = pd.DataFrame({"split": ["train"] * len(known)})
-        limit = settings["data"]["max_classifier"]
-        if limit and options["rule"] == "distance":
-            limit = max(limit, conformal.images_needed(self.asked))
-        chosen = known[classifier_images(every, limit, seed)]
+        known, chosen, held_out = self._parts(len(images))
+        self.judged_ = chosen
+        self.spaces_, kinds = [], SPACES[self.settings_["decision"]["space"]]
+        self.unseen_ = len(np.intersect1d(known, chosen)) == 0 or all(kind.cross_fitted for kind in kinds)
+        for kind in kinds:
+            learned = np.union1d(known, chosen) if kind.cross_fitted else known
+            self.spaces_.append(kind.fit([images[i] for i in learned], self.settings_, self.seed, out, self.device))
         shapes = {image.shape[:2] for image in images}
         self.size_: tuple[int, int] | None = shapes.pop() if len(shapes) == 1 else None
-        some = drawn(chosen, SCALED, seed)
+        some = drawn(chosen, SCALED, self.seed)
         quantiles = [
             [np.quantile(layer, 0.999) for layer in self._scored(images[i])[0]]
             for i in progress(some, desc="scaling maps", unit="image")
@@ -181,6 +179,26 @@ class Detector(OutlierMixin, BaseEstimator):
         self.features_, self.calibration_ = np.split(np.array(rows), [len(chosen)])
         self.peaks_: np.ndarray | None = np.array(peaks)
         return self._decide()
+
+    def _parts(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Positions of n images: of those that networks learn from, of those that the decision is fitted on, and of
+        those that give a forest's threshold alone.
+
+        Of enough images a third decides, which a network that is not cross-fitted does not see: it would know them
+        better than any new one, and the promise be too good.
+        """
+        options, every, none = self.settings_["decision"], np.arange(n), np.array([], int)
+        limit = self.settings_["data"]["max_classifier"] or n
+        if options["rule"] == "forest":
+            rate = options["false_alarm_rate"]
+            known, held_out = conformal.split(n, rate, self.seed, FEWEST) if rate else (every, none)
+            return known, drawn(known, limit, self.seed), held_out
+        needed, third = conformal.images_needed(self.asked), round(n / 3)
+        limit = max(limit, needed)
+        if third < max(needed, APART) or all(kind.cross_fitted for kind in SPACES[options["space"]]):
+            return every, drawn(every, limit, self.seed), none
+        chosen = drawn(every, min(third, limit), self.seed)
+        return np.setdiff1d(every, chosen), chosen, none
 
     def _decide(self) -> Detector:
         """The decision and its threshold, from the features."""

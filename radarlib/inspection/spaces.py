@@ -34,6 +34,8 @@ class Space(Protocol):
 
     files: list[str]
     layers: int
+    cross_fitted: bool
+    """Whether an image that it learned from is judged by a part that has not seen it."""
 
     def score(self, image: np.ndarray, roi: np.ndarray | None = None) -> Scored:
         """Of an image (H, W) float32 in [-1, 1].
@@ -49,7 +51,7 @@ class Pixels:
     before format 4 as it is).
     """
 
-    files, layers = ["model.safetensors"], 1
+    files, layers, cross_fitted = ["model.safetensors"], 1, False
 
     def __init__(self, denoiser: Denoiser, settings: dict, seed: int, smooth: float = SMOOTH):
         self.denoiser, self.settings, self.seed, self.smooth = denoiser, settings, seed, smooth
@@ -80,6 +82,7 @@ class Features:
     (in models of before format 4 the step's own map).
     """
 
+    cross_fitted = True
     step_file, levels_file = "features.safetensors", "levels.safetensors"
 
     def __init__(self, model: feature_step.CrossFitted, where: levels.Levels | None, settings: dict, seed: int):

@@ -20,11 +20,12 @@ from radarlib.cli import main
 from radarlib.config import resolve
 from radarlib.errors import UserError
 from radarlib.files import read_json, sha256_file, write_json
-from radarlib.images import read_image
+from radarlib.images import from_array, read_image
 from radarlib.inspection import detector as detector_module
 from radarlib.inspection import judge
 from radarlib.inspection.detector import Detector
 from radarlib.inspection.roi import read_roi
+from radarlib.inspection.spaces import SPACES, Features, Pixels
 
 TINY = resolve({
     "unet": {"width": 4, "multipliers": [1, 2], "attention_levels": []},
@@ -103,6 +104,30 @@ def test_a_rate_that_few_images_could_not_promise_gets_as_many_as_it_needs():
     own = resolve({**TINY, "data": {**TINY["data"], "max_classifier": 8}, "decision": {"false_alarm_rate": 0.06}})
     assert len(Detector(own).fit(pictures(20)).features_) == 16
     assert len(Detector(resolve({**own, "decision": {"false_alarm_rate": 0.2}})).fit(pictures(20)).features_) == 8
+
+
+@pytest.mark.parametrize("space", ["pixels", "both"])
+def test_of_enough_images_a_third_decides_that_the_network_has_not_seen(space, monkeypatch):
+    """What it learned from it knows better than new images, and a threshold from those would flag too many."""
+    learned, original = {}, {kind: kind.fit for kind in SPACES["both"]}
+    for kind in SPACES["both"]:
+
+        def fit(images, *rest, kind=kind):
+            learned[kind] = {image.tobytes() for image in images}
+            return original[kind](images, *rest)
+
+        monkeypatch.setattr(kind, "fit", fit)
+    own = resolve({**TINY, "decision": {"space": space}})
+    images = pictures(57)
+    detector = Detector(own).fit(images)
+    assert len(detector.features_) == len(detector.peaks_) == 19 and detector.unseen_
+    assert len(learned[Pixels]) == 38 and len(learned.get(Features, images)) == 57
+    known = [from_array(image).tobytes() in learned[Pixels] for image in images]
+    judged = [detector._scored(from_array(image))[1] for image, seen in zip(images, known, strict=True) if not seen]
+    np.testing.assert_allclose(detector.features_, judged, rtol=1e-4)
+    fewer = Detector(own).fit(images[:55])
+    assert len(fewer.features_) == 55 and not fewer.unseen_
+    assert Detector(resolve({**own, "decision": {"space": "features"}})).fit(images).unseen_
 
 
 def test_what_is_saved_is_loaded(fitted, tmp_path):
