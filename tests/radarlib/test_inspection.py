@@ -130,6 +130,14 @@ def test_of_enough_images_a_third_decides_that_the_network_has_not_seen(space, m
     assert Detector(resolve({**own, "decision": {"space": "features"}})).fit(images).unseen_
 
 
+@pytest.mark.parametrize(("space", "part"), [("pixels", "training"), ("features", "feature_step")])
+def test_a_training_that_diverged_leaves_no_model(folders, capsys, space, part):
+    (folders / "tiny.json").write_text(json.dumps({**TINY, part: {**TINY[part], "lr": float(10**9)}}))
+    assert fit(folders, "--space", space) == 2
+    assert "the training diverged, so that scores are no numbers; lower training.lr" in capsys.readouterr().err
+    assert not (folders / "model/detector.json").exists()
+
+
 def test_what_is_saved_is_loaded(fitted, tmp_path):
     fitted.save(tmp_path / "model")
     loaded, image = Detector.load(tmp_path / "model", "cpu"), pictures(1, seed=3)[0]
