@@ -143,19 +143,20 @@ def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
 
 
 def load_settings(path: Path | None = None, overrides: dict | None = None) -> dict:
-    """Settings from a YAML file (None: the schema's defaults) with `overrides` on top, checked and complete.
+    """Settings from a YAML or JSON file (None: the schema's defaults) with `overrides` on top, checked and complete.
 
     Raises UserError, one line, for a missing or damaged file and for whatever `resolve` refuses.
     """
     values: Any = {}
     if path is not None:
         try:
-            values = yaml.safe_load(Path(path).read_text()) or {}
+            read = json.loads if Path(path).suffix == ".json" else yaml.safe_load
+            values = read(Path(path).read_text()) or {}
         except FileNotFoundError:
             known = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.yaml")))
             raise UserError(f"{path}: no such profile; there are: {known}") from None
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            raise UserError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
+        except (yaml.YAMLError, ValueError, OSError) as error:  # JSON and UTF-8 raise kinds of ValueError
+            raise UserError(f"{path}: not a readable YAML or JSON file ({' '.join(str(error).split())})") from None
         if not isinstance(values, dict):
             raise UserError(f"{path}: a mapping of keys to values was expected")
     source = str(path or "settings")

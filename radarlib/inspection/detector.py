@@ -177,7 +177,9 @@ class Detector(OutlierMixin, BaseEstimator):
             rows.append(features)
             peaks.append(float(self._joined(layers).max()))
         if not np.isfinite(rows).all():
-            raise UserError("the training diverged, so that scores are no numbers; lower training.lr or feature_step.lr")
+            raise UserError(
+                "the training diverged, so that scores are no numbers; lower training.lr or feature_step.lr"
+            )
         self.features_, self.calibration_ = np.split(np.array(rows), [len(chosen)])
         self.peaks_: np.ndarray | None = np.array(peaks)
         return self._decide()

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from conftest import REPOSITORY
 
@@ -79,15 +81,21 @@ def test_mistakes_get_one_line_that_names_the_key(values, message):
     assert str(caught.value).startswith("my.yaml: ") and "\n" not in str(caught.value)
 
 
+def test_numbers_are_written_in_json_as_json_has_them(tmp_path):
+    """Python writes 0.00001 as 1e-05, which is text in YAML."""
+    (tmp_path / "own.json").write_text(json.dumps({"training": {"lr": 0.00001}}))
+    assert load_settings(tmp_path / "own.json")["training"]["lr"] == 0.00001
+
+
 def test_files_that_are_no_profile_are_named(tmp_path):
     with pytest.raises(UserError, match=r"nothere.yaml: no such profile; there are: default, long, paper, real, smoke"):
         load_settings(REPOSITORY / "config/nothere.yaml")
     (tmp_path / "broken.yaml").write_text("a: [1, 2")
-    with pytest.raises(UserError, match="broken.yaml: not a readable YAML file"):
+    with pytest.raises(UserError, match="broken.yaml: not a readable YAML or JSON file"):
         load_settings(tmp_path / "broken.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\x89PNG\xff")
     for unreadable in ("binary.yaml", "."):
-        with pytest.raises(UserError, match="not a readable YAML file"):
+        with pytest.raises(UserError, match="not a readable YAML or JSON file"):
             load_settings(tmp_path / unreadable)
     (tmp_path / "list.yaml").write_text("[1, 2]")
     with pytest.raises(UserError, match="list.yaml: a mapping"):

@@ -132,7 +132,7 @@ def test_of_enough_images_a_third_decides_that_the_network_has_not_seen(space, m
 
 @pytest.mark.parametrize(("space", "part"), [("pixels", "training"), ("features", "feature_step")])
 def test_a_training_that_diverged_leaves_no_model(folders, capsys, space, part):
-    (folders / "tiny.json").write_text(json.dumps({**TINY, part: {**TINY[part], "lr": float(10**9)}}))
+    (folders / "tiny.json").write_text(json.dumps({**TINY, part: {**TINY[part], "lr": 1e30}}))
     assert fit(folders, "--space", space) == 2
     assert "the training diverged, so that scores are no numbers; lower training.lr" in capsys.readouterr().err
     assert not (folders / "model/detector.json").exists()
