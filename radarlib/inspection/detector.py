@@ -105,7 +105,8 @@ class Detector(OutlierMixin, BaseEstimator):
 
         out : a folder for what is trained, where a fit that was killed goes on; `save` there makes a model directory of
         it (None: nothing is left). Raises UserError for a missing or empty folder, the root of a data set, an
-        unreadable or too small image, fewer than FEWEST images, a training that diverged; ValueError for arrays that are no images.
+        unreadable or too small image, fewer than FEWEST images, a training that diverged; ValueError for arrays that
+        are no images.
         """
         self.settings_ = self.settings or resolve({})
         self.region_ = self._resized_region()
@@ -177,9 +178,7 @@ class Detector(OutlierMixin, BaseEstimator):
             rows.append(features)
             peaks.append(float(self._joined(layers).max()))
         if not np.isfinite(rows).all():
-            raise UserError(
-                "the training diverged, so that scores are no numbers; lower training.lr or feature_step.lr"
-            )
+            raise UserError("the training diverged: scores are no numbers; lower training.lr or feature_step.lr")
         self.features_, self.calibration_ = np.split(np.array(rows), [len(chosen)])
         self.peaks_: np.ndarray | None = np.array(peaks)
         return self._decide()

@@ -134,7 +134,7 @@ def test_of_enough_images_a_third_decides_that_the_network_has_not_seen(space, m
 def test_a_training_that_diverged_leaves_no_model(folders, capsys, space, part):
     (folders / "tiny.json").write_text(json.dumps({**TINY, part: {**TINY[part], "lr": 1e30}}))
     assert fit(folders, "--space", space) == 2
-    assert "the training diverged, so that scores are no numbers; lower training.lr" in capsys.readouterr().err
+    assert "the training diverged: scores are no numbers; lower training.lr" in capsys.readouterr().err
     assert not (folders / "model/detector.json").exists()
 
 
