@@ -246,7 +246,7 @@ class Explorer:
         return Question(**{name: control.value for name, control in self.controls.items()})
 
     def update(self) -> None:
-        """Show what is known at once, and learn the rest while nobody asks anything else."""
+        """Show what is known at once, and learn the rest, and what is near, while nobody asks anything else."""
         if self._busy:
             return
         question = self.question
@@ -273,6 +273,22 @@ class Explorer:
             self.text.value = f"<p>asking normal images: {left} left</p>"
             await asyncio.sleep(0.001)
         self._show(self.player.answer(question))
+        for near in self._near(question):
+            while self.player.learn(near):
+                await asyncio.sleep(0.001)
+
+    def _near(self, question: Question) -> list[Question]:
+        """What a slider asks that is moved by one: learned ahead, the decision follows at once."""
+        times, strides = self.controls["t"].options, self.controls["stride"]
+        k = times.index(question.t)
+        return [
+            *(replace(question, t=t) for t in (*times[k + 1 : k + 2], *times[max(k - 1, 0) : k])),
+            *(
+                replace(question, stride=question.stride + by)
+                for by in (1, -1)
+                if strides.min <= question.stride + by <= strides.max
+            ),
+        ]
 
     def _show(self, answer: Answer) -> None:
         self.shown, data, i = answer, self.player.session.data(self.question.set), self.question.position

@@ -1,5 +1,6 @@
 """The explorer: what it shows is what the study's own code finds, and a slider that is moved changes it."""
 
+import asyncio
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -81,6 +82,24 @@ def test_a_control_that_is_moved_changes_picture_and_words(session):
     assert "in truth: crack" in explorer.text.value
     explorer.controls["predictor"].value = "ddpm"
     assert explorer.controls["t"].disabled and not explorer.controls["contamination"].disabled
+
+
+def test_what_is_near_is_learned_ahead(session):
+    """So that the decision, too, follows a slider that is moved by one."""
+
+    async def play() -> tuple[Explorer, list[int]]:
+        explorer = Explorer(session)
+        waiting = []
+        for _ in range(2):
+            await explorer._learning
+            times = explorer.controls["t"].options
+            explorer.controls["t"].value = times[times.index(explorer.controls["t"].value) + 1]
+            waiting.append(explorer.shown.waiting)
+        explorer._learning.cancel()
+        return explorer, waiting
+
+    explorer, waiting = asyncio.run(play())
+    assert waiting == [0, 0] and np.isfinite(explorer.shown.score)
 
 
 @pytest.mark.skipif(not (DRIVEN and find_spec("voila")), reason="needs chromium, chromedriver, selenium and voila")
