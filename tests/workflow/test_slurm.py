@@ -45,7 +45,7 @@ def kill_a_node(where: Path, node: str, ended: threading.Event) -> None:
             return
     subprocess.run(["scontrol", "update", f"nodename={node}", "state=down", "reason=test"], check=True)
     ended.wait(60)
-    subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], check=True)
+    subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], check=False)  # it may be back by itself
 
 
 @pytest.mark.smoke
