@@ -265,7 +265,8 @@ def found_and_missed(session: Session, system: str) -> tuple[list[tuple[str, lis
             hits = test[(test["defect"] != GOOD) & (test["flagged"] == flagged)]["position"].head(FIRST)
             own = [(word, data.images[i], data.masks[i], grids[place[i]]) for i in hits]
             blank = np.zeros_like(data.images[0])
-            shown += [*own, *[(f"none {word}", blank, None, None)] * (FIRST - len(own))]
+            title = f"no more {word}" if own else f"none {word}"
+            shown += [*own, *[(title, blank, None, None)] * (FIRST - len(own))]
         rows.append((name, shown))
         numbers += [{"set": name, "metric": row["metric"], "ours": row["ours"]} for row in _rows(session, name, system)]
     return rows, pd.DataFrame(numbers)
