@@ -73,9 +73,11 @@ def _told(detector: Detector) -> str:
         asked, kept, needed = detector.asked, detector.promise, conformal.images_needed(detector.asked)
         flagged = int((detector.calibration_scores_ > detector.threshold_).sum())
         text = f"{flagged} of {n} normal images are flagged by a decision that was fitted without them; "
-        text += f"of new normal ones about {f'1 in {n + 1} is' if kept > asked else f'{100 * kept:g}% are'}"
+        text += f"of new normal ones about {f'1 in {n + 1} is' if kept > asked else f'{100 * kept:.2g}% are'}"
         if kept > asked:
             text += f": {100 * asked:g}% cannot be promised with {n} images, give {needed}"
+        elif kept < 0.95 * asked:
+            text += f", the highest share up to {100 * asked:g}% that {n} images can tell"
         if not detector.unseen_:
             enough = 3 * max(needed, APART)
             text += f"; perhaps more, for the network has learned from these images (it leaves a third out of {enough})"

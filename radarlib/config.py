@@ -22,7 +22,13 @@ SCHEMA = json.loads(Path(__file__).with_name("config.schema.json").read_text())
 
 
 def _with_defaults(schema: dict, value: Any) -> Any:
-    """Fill in missing keys from the schema, recursively. Values of a wrong type are left to the validator."""
+    """Fill in missing keys from the schema, recursively. Values of a wrong type are left to the validator; a whole
+    number that is written as 12.0, which it takes for an integer, becomes one.
+    """
+    if isinstance(value, float) and value.is_integer() and "integer" in schema.get("type", ()):
+        return int(value)
+    if isinstance(value, list):
+        return [_with_defaults(schema.get("items", {}), part) for part in value]
     if not isinstance(value, dict):
         return value
     for key, part in schema.get("properties", {}).items():
@@ -47,7 +53,7 @@ def _explain(error: ValidationError, source: str) -> str:
     where = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in known)
+        unknown = next(str(key) for key in error.instance if key not in known)
         close = difflib.get_close_matches(unknown, known, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
         return f"{source}: unknown key {'.'.join(filter(None, [where, unknown]))!r}; {hint}"
@@ -151,11 +157,12 @@ def load_settings(path: Path | None = None, overrides: dict | None = None) -> di
     if path is not None:
         try:
             read = json.loads if Path(path).suffix == ".json" else yaml.safe_load
-            values = read(Path(path).read_text()) or {}
+            values = read(Path(path).read_text())
+            values = {} if values is None else values  # an empty YAML file
         except FileNotFoundError:
             known = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.yaml")))
             raise UserError(f"{path}: no such profile; there are: {known}") from None
-        except (yaml.YAMLError, ValueError, OSError) as error:  # JSON and UTF-8 raise kinds of ValueError
+        except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:  # a ValueError by JSON and UTF-8
             raise UserError(f"{path}: not a readable YAML or JSON file ({' '.join(str(error).split())})") from None
         if not isinstance(values, dict):
             raise UserError(f"{path}: a mapping of keys to values was expected")

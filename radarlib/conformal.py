@@ -29,6 +29,11 @@ def promised(n: int, rate: float) -> float:
     return max(rate, 1 / (n + 1))
 
 
+def reached(n: int, rate: float) -> float:
+    """The false-alarm rate that a threshold of n calibration images has: theirs are steps of 1 in n + 1."""
+    return float(np.floor(promised(n, rate) * (n + 1) + 1e-9)) / (n + 1)
+
+
 def images_needed(rate: float) -> int:
     """The least number of calibration images that can promise a false-alarm rate."""
     return int(np.ceil(1 / rate - 1e-9)) - 1

@@ -187,7 +187,7 @@ def _plane(answer: Answer) -> str:
     places = 20 + (SIDE - 40) * (every - low) / (high - low)
     circle = '<circle cx="{:.1f}" cy="{:.1f}" r="{}" fill="{}"/>'
     drawn_dots = "".join(circle.format(x, SIDE - y, 3, "#888") for x, y in places[:-1])
-    colour = ANOMALOUS if answer.flagged else NORMAL
+    colour = "#888" if answer.waiting else ANOMALOUS if answer.flagged else NORMAL
     return (
         f'<svg width="{SIDE}" height="{SIDE}" role="img" aria-label="Features of this image among normal ones">'
         f'<rect width="{SIDE}" height="{SIDE}" fill="none" stroke="#bbb"/>{drawn_dots}'
@@ -207,7 +207,8 @@ class Explorer:
         predictors = {**{label: key for key, label in NETWORKS.items()}, "closed form, no network": CLOSED}
         stored = {f"{METHODS[name].label} (stored)": name for name in self.player.stored}
         share = session.settings["decision"]["contamination"]
-        times, side = sorted({*TIMES, radar["t"]}), session.settings["training"]["patch"]
+        steps, side = session.settings["diffusion"]["steps"], session.settings["training"]["patch"]
+        times = sorted({*(t for t in TIMES if t <= steps), radar["t"]})
         self.controls = {
             "set": widgets.Dropdown(options=session.sets, description="set", **wide),
             "position": widgets.SelectionSlider(options=[0], description="image", **wide),
@@ -250,6 +251,8 @@ class Explorer:
         if self._busy:
             return
         question = self.question
+        if self._learning:
+            self._learning.cancel()
         for name in ("t", "stride", "blur", "window"):
             self.controls[name].disabled = question.stored
         try:
@@ -257,8 +260,6 @@ class Explorer:
         except UserError as error:
             self.text.value = f"<p>{html.escape(str(error))}</p>"
             return
-        if self._learning:
-            self._learning.cancel()
         try:
             self._learning = asyncio.get_running_loop().create_task(self._learn(question))
         except RuntimeError:  # a notebook that runs without a person

@@ -83,6 +83,8 @@ def build(folder: Path, names: Sequence[str], out: Path) -> None:
     work = out.with_suffix(".tex")
     work.parent.mkdir(parents=True, exist_ok=True)
     work.write_text(source(folder, names))
+    for left in (".aux", ".out"):  # of a run that was killed: LaTeX would stop at a half-written one for ever
+        work.with_suffix(left).unlink(missing_ok=True)
     command = [LATEX, "-interaction=nonstopmode", "-halt-on-error", work.name]
     for _ in range(TIMES):
         done = subprocess.run(command, cwd=work.parent, capture_output=True, text=True, errors="replace")

@@ -82,7 +82,8 @@ class Detector(OutlierMixin, BaseEstimator):
     judged_ : after `fit`, their positions among the different images that were given.
     unseen_ : after `fit`, whether each of them is judged by networks that have not seen it.
     map_scales_ : of each layer of the map, the median over some of those images of its 99.9 % quantile.
-    peaks_ : (n,) the highest value of the map of each image, the held-out ones too; None in models of before format 4.
+    peaks_ : (n,) the highest value of the map of each of these images, or of the held-out ones where there are any;
+        None in models of before format 4.
     map_threshold_ : of the map, from the peaks. size_ : (height, width) of all images, None where they differ.
     calibration_ : (m, 2 per space) of held-out normal images that neither a network nor a forest has seen, or none.
     decision_ : of the features. threshold_ : an image is anomalous if its score is above it.
@@ -180,7 +181,7 @@ class Detector(OutlierMixin, BaseEstimator):
         if not np.isfinite(rows).all():
             raise UserError("the training diverged: scores are no numbers; lower training.lr or feature_step.lr")
         self.features_, self.calibration_ = np.split(np.array(rows), [len(chosen)])
-        self.peaks_: np.ndarray | None = np.array(peaks)
+        self.peaks_: np.ndarray | None = np.array(peaks[len(chosen) :] or peaks)
         return self._decide()
 
     def _parts(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -196,7 +197,7 @@ class Detector(OutlierMixin, BaseEstimator):
             rate = options["false_alarm_rate"]
             known, held_out = conformal.split(n, rate, self.seed, FEWEST) if rate else (every, none)
             return known, drawn(known, limit, self.seed), held_out
-        needed, third = conformal.images_needed(self.asked), round(n / 3)
+        needed, third = conformal.images_needed(self.asked), n // 3
         limit = max(limit, needed)
         if third < max(needed, APART) or all(kind.cross_fitted for kind in SPACES[options["space"]]):
             return every, drawn(every, limit, self.seed), none
@@ -241,8 +242,10 @@ class Detector(OutlierMixin, BaseEstimator):
 
     @property
     def promise(self) -> float:
-        """The share of new normal images that `distance` flags, about: as asked, or as so many images can tell."""
-        return conformal.promised(len(self.features_), self.asked)
+        """The share of new normal images that `distance` flags, about: of those that so many images can tell the
+        highest that is not above what was asked; where none is as low, the lowest.
+        """
+        return conformal.reached(len(self.features_), self.asked)
 
     @property
     def colour(self) -> bool:

@@ -9,7 +9,7 @@ import csv
 import heapq
 import unicodedata
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import pandas as pd
@@ -39,10 +39,9 @@ def cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
     for file in sorted((out / "shards").glob("[0-9]*.csv")):
         known = {name: path for path, name in listed(file)}
         lists[file.stem] = {name: left.pop(name) for name in known if left.get(name) == known[name]}
-    new, last = iter(left.items()), max((int(name) for name in lists), default=-1)
+    new, names = iter(left.items()), (name for name in map("{:05d}".format, count()) if name not in lists)
     while part := dict(islice(new, size)):
-        last += 1
-        lists[f"{last:05d}"] = part
+        lists[next(names)] = part
     for shard, images in lists.items():
         _write_list(out / "shards" / f"{shard}.csv", images)
     table = pd.DataFrame({"shard": list(lists), "images": [len(images) for images in lists.values()]})
@@ -67,8 +66,11 @@ def _write_list(file: Path, images: dict[str, Path]) -> None:
 
 def listed(file: Path) -> list[tuple[Path, str]]:
     """A shard's images, each with its name in the results. Raises UserError for a file that is no such list."""
-    with file.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.reader(lines))
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.reader(lines))
+    except (UnicodeDecodeError, csv.Error):
+        rows = []
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise UserError(f"{file}: no list of a shard (columns {', '.join(COLUMNS)}); remove it, and it is made anew")
     return [(Path(path), name) for name, path, _ in rows[1:]]

@@ -87,6 +87,29 @@ def test_numbers_are_written_in_json_as_json_has_them(tmp_path):
     assert load_settings(tmp_path / "own.json")["training"]["lr"] == 0.00001
 
 
+def test_a_whole_number_with_a_point_is_a_whole_number():
+    """As programs write it into JSON; JSON Schema takes it for an integer, Python's range does not."""
+    found = resolve({"training": {"steps": 12.0, "t_max": 5.0}, "budget": {"steps": [6.0, 12.0]}})
+    assert found["training"]["steps"] == 12 and isinstance(found["training"]["steps"], int)
+    assert all(isinstance(n, int) for n in (found["training"]["t_max"], *found["budget"]["steps"]))
+    with pytest.raises(UserError, match=r"training.steps: 12.5 is not of type 'integer'"):
+        resolve({"training": {"steps": 12.5}})
+
+
+def test_a_key_that_is_no_text_is_unknown():
+    with pytest.raises(UserError, match="unknown key 'training.1'"):
+        resolve({"training": {1: 2}})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.json", "[]"), ("a.json", "0"), ("a.yaml", "[]"), ("a.json", "[" * 10**5)]
+)
+def test_what_is_no_mapping_is_named(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=r"a.(json|yaml): (a mapping|not a readable)"):
+        load_settings(tmp_path / name)
+
+
 def test_files_that_are_no_profile_are_named(tmp_path):
     with pytest.raises(UserError, match=r"nothere.yaml: no such profile; there are: default, long, paper, real, smoke"):
         load_settings(REPOSITORY / "config/nothere.yaml")

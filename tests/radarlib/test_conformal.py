@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from radarlib.conformal import images_needed, p_values, split, threshold
+from radarlib.conformal import images_needed, p_values, promised, reached, split, threshold
 from radarlib.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -38,6 +38,15 @@ def test_fewest_images_that_can_promise_a_rate(rate, n):
     assert images_needed(rate) == n
     assert np.isfinite(threshold(RNG.normal(size=n), rate))
     assert n == 1 or np.isinf(threshold(RNG.normal(size=n - 1), rate))
+
+
+@pytest.mark.parametrize(
+    ("n", "rate", "share"), [(38, 0.05, 1 / 39), (39, 0.05, 2 / 40), (12, 0.05, 1 / 13), (19, 0.2, 0.2)]
+)
+def test_so_many_images_tell_shares_in_steps(n, rate, share):
+    assert reached(n, rate) == pytest.approx(share)
+    alarms = [(RNG.exponential() > threshold(RNG.exponential(size=n), promised(n, rate))) for _ in range(4000)]
+    assert np.mean(alarms) == pytest.approx(share, abs=4 * np.sqrt(share / 4000))
 
 
 def test_split_keeps_calibration_apart():

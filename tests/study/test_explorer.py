@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from browsing import DRIVEN, chromium, served
 
+from radarlib.errors import UserError
 from study.explorer import CLOSED, Explorer, Player, Question
 from study.session import Session
 
@@ -100,6 +101,23 @@ def test_what_is_near_is_learned_ahead(session):
 
     explorer, waiting = asyncio.run(play())
     assert waiting == [0, 0] and np.isfinite(explorer.shown.score)
+
+
+def test_an_answer_that_is_still_to_come_does_not_hide_an_error(session, monkeypatch):
+    """It is the answer to what was asked before."""
+
+    async def play() -> str:
+        explorer = Explorer(session)
+
+        def refused(_: Question) -> None:
+            raise UserError("no such network")
+
+        monkeypatch.setattr(explorer.player, "answer", refused)
+        explorer.controls["predictor"].value = "simplex"
+        await asyncio.sleep(0.2)
+        return explorer.text.value
+
+    assert asyncio.run(play()) == "<p>no such network</p>"
 
 
 @pytest.mark.skipif(not (DRIVEN and find_spec("voila")), reason="needs chromium, chromedriver, selenium and voila")

@@ -63,6 +63,10 @@ def test_shards_say_what_one_process_says_and_nothing_is_judged_twice(folders):
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
     assert "0_comes_first.png" in list(pd.read_csv(where / "found/scores.csv")["image"])
 
+    (where / "found/shards/00000.csv").unlink()
+    done = detect(where, f"images={new}", "shard=3")
+    assert done.returncode == 0 and (where / "found/shards/00000.csv").is_file(), done.stdout + done.stderr
+
     (new / "a/broken.png").write_bytes((new / "0_comes_first.png").read_bytes())  # it has been copied again
     done = detect(where, f"images={new}", "shard=3")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -103,6 +107,22 @@ def test_new_images_open_new_shards_and_those_that_are_gone_leave_theirs(tmp_pat
     now = {file.name: file.read_text() for file in (out / "shards").glob("*.csv")}
     assert {name for name in lists if now[name] == lists[name]} == {"00000.csv", "00002.csv"}
     assert "00.png" in now["00003.csv"]
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b"nothing"])
+def test_a_list_that_is_damaged_is_made_anew_when_it_is_removed(tmp_path, damage):
+    new, out = tmp_path / "new", tmp_path / "out"
+    for k in range(5):
+        write_png(new / f"{k}.png", np.full((8, 8), k, np.uint8))
+    cut([new], out, 2)
+    file = out / "shards/00001.csv"
+    before = file.read_bytes()
+    file.write_bytes(damage)
+    with pytest.raises(UserError, match="00001.csv: no list of a shard"):
+        cut([new], out, 2)
+    file.unlink()
+    cut([new], out, 2)
+    assert file.read_bytes() == before  # under its old name: what was judged is not judged again
 
 
 def test_results_among_the_images_are_refused(tmp_path):

@@ -268,6 +268,9 @@ def sought(wildcards):
     found, digest = told(inputs, [Path(of_detection("images"))]), sha256()
     for path, name in found:
         digest.update(f"{name} {state(path)}\n".encode(errors="surrogateescape"))
+    table = Path(FOUND, "shards.csv")
+    for line in table.read_text().split()[1:] if table.is_file() else ():  # lists that somebody has removed
+        digest.update(b"" if Path(FOUND, "shards", f"{line.split(',')[0]}.csv").is_file() else line.encode())
     return digest.hexdigest()
 
 

@@ -3,7 +3,8 @@
 #   snakemake --cores 8 detect --config model=model images=new out=found
 #
 # New images that have come meanwhile are judged by the same command, and they alone. A shard that fails is named and
-# tried again; an image that cannot be read is named in failures.csv, and stops nothing.
+# tried again; an image that cannot be read is named in failures.csv, and stops nothing. A file whose name no table can
+# hold is refused before anything starts.
 FOUND = str(config.get("out", DETECTION["out"])).rstrip("/")
 SHARD = f"{FOUND}/shards/{{shard}}"
 
