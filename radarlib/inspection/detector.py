@@ -33,6 +33,7 @@ FORESTS = 2  # the last format whose models were all decided by a forest
 UNCALIBRATED = 3  # the last format whose maps have no threshold
 SCALED = 24  # images that the layers of a map are scaled by
 FEWEST = 8  # images to learn from
+KEPT = 2**29  # bytes of their maps, which are not made again to learn from
 APART = 19  # images, a third of all, from which on those that decide are kept from the networks
 RATE = 0.05  # of false alarms, where none is asked for
 ROI = "roi.png"  # in a model directory
@@ -168,14 +169,18 @@ class Detector(OutlierMixin, BaseEstimator):
         shapes = {image.shape[:2] for image in images}
         self.size_: tuple[int, int] | None = shapes.pop() if len(shapes) == 1 else None
         some = drawn(chosen, SCALED, self.seed)
-        quantiles = [
-            [np.quantile(layer, 0.999) for layer in self._scored(images[i])[0]]
-            for i in progress(some, desc="scaling maps", unit="image")
-        ]
+        kept: dict[int, tuple[list[np.ndarray], np.ndarray]] = {}
+        quantiles, room = [], KEPT
+        for i in progress(some, desc="scaling maps", unit="image"):
+            layers, features = self._scored(images[i])
+            quantiles.append([np.quantile(layer, 0.999) for layer in layers])
+            room -= sum(layer.nbytes for layer in layers)
+            if room >= 0:
+                kept[i] = layers, features
         self.map_scales_ = [max(scale, 1e-12) for scale in np.median(quantiles, axis=0).tolist()]
         rows, peaks = [], []
         for i in progress([*chosen, *held_out], desc="learning what is normal", unit="image"):
-            layers, features = self._scored(images[i])
+            layers, features = kept.pop(i) if i in kept else self._scored(images[i])
             rows.append(features)
             peaks.append(float(self._joined(layers).max()))
         if not np.isfinite(rows).all():
