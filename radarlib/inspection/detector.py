@@ -134,7 +134,7 @@ class Detector(OutlierMixin, BaseEstimator):
         height, width = max((image.shape[:2] for image in images), key=lambda shape: shape[0] * shape[1])
         if height * width > LARGE and self.settings_["decision"]["space"] != "features":
             print(
-                f"{good}: images of {width}×{height} px take about {height * width // LARGE * 10} s each;"
+                f"{good}: images of {width}×{height} px take about {round(height * width / LARGE) * 10} s each;"
                 f" --image-size 1024 takes 2, and sees what is wider than {max(height, width) / 1024:.0f} px",
                 file=sys.stderr,
             )
