@@ -27,6 +27,7 @@ from radarlib.patches import positions
 
 EXAMPLE = Path(__file__).with_name("exported.py")
 SUFFIXES = (".onnx", ".xml", ".bin")  # of graphs
+MOST = 2**21  # pixels, all of whose patches a graph asks at once: four GB
 TRUNCATE = 4.0  # standard deviations of a Gaussian that SciPy's filter takes
 
 
@@ -249,6 +250,11 @@ def _exportable(detector: Detector, size: tuple[int, int] | None) -> tuple[int, 
     side = settings["data"]["image_size"]
     if side and size != (side, side):
         raise UserError(f"--size: the model looks at images of {side}×{side} px; leave it out")
+    if _pixels(detector) and size[0] * size[1] > MOST:
+        raise UserError(
+            f"images of {size[1]}×{size[0]} px are too large to export on pixels: a graph asks all patches at once, in"
+            " gigabytes; fit with --image-size 1024, or --space features"
+        )
     if detector.region_ is not None and detector.region_.shape != size:
         raise UserError(f"--size: the model's region is {detector.region_.shape[1]}×{detector.region_.shape[0]} px")
     return size

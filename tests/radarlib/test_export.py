@@ -90,6 +90,8 @@ def test_what_cannot_be_exported_is_told_in_a_line(tmp_path, capsys):
         export(detector, tmp_path / "x")
     assert main(["export", str(tmp_path / "model"), "--out", str(tmp_path / "x"), "--size", "20", "20"]) == 2
     assert "smaller than the 28-px patch" in capsys.readouterr().err
+    with pytest.raises(UserError, match="images of 4032×3024 px are too large to export on pixels"):
+        export(fitted(tmp_path / "pixels", "pixels"), tmp_path / "x", size=(3024, 4032))
     with pytest.raises(UserError, match="holds a fitted model"):
         export(detector, tmp_path / "forest", size=(HEIGHT, WIDTH))
     assert not (tmp_path / "x").exists()
