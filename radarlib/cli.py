@@ -66,21 +66,20 @@ def _fit(args: argparse.Namespace) -> int:
 def _told(detector: Detector) -> str:
     """What a fitted detector promises, in a sentence."""
     from radarlib import conformal
-    from radarlib.inspection.detector import APART
 
     options, n = detector.settings_["decision"], len(detector.features_)
     if options["rule"] == "distance":
-        asked, kept, needed = detector.asked, detector.promise, conformal.images_needed(detector.asked)
+        asked, kept = detector.asked, detector.promise
         flagged = int((detector.calibration_scores_ > detector.threshold_).sum())
         text = f"{flagged} of {n} normal images are flagged by a decision that was fitted without them; "
         text += f"of new normal ones about {f'1 in {n + 1} is' if kept > asked else f'{100 * kept:.2g}% are'}"
         if kept > asked:
-            text += f": {100 * asked:g}% cannot be promised with {n} images, give {needed}"
+            text += f": {100 * asked:g}% cannot be promised with {n} images, give {conformal.images_needed(asked)}"
         elif kept < 0.95 * asked:
             text += f", the highest share up to {100 * asked:g}% that {n} images can tell"
         if not detector.unseen_:
-            enough = 3 * max(needed, APART)
-            text += f"; perhaps more, for the network has learned from these images (it leaves a third out of {enough})"
+            text += "; perhaps more, for the network has learned from these images"
+            text += f" (it leaves a third out of {detector.enough})"
         return text
     if len(detector.calibration_):
         return (

@@ -20,8 +20,13 @@ def p_values(calibration: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def threshold(calibration: np.ndarray, rate: float) -> float:
     """The score above which p ≤ rate; infinite where the calibration images are too few to promise that rate."""
     n = len(calibration)
-    k = n - int(np.floor(rate * (n + 1) + 1e-9))
+    k = n - _ranks(n, rate)
     return float(np.sort(calibration)[k]) if k < n else float("inf")
+
+
+def _ranks(n: int, rate: float) -> int:
+    """How many of the n + 1 ranks that a new image may take among n have p ≤ rate."""
+    return int(np.floor(rate * (n + 1) + 1e-9))
 
 
 def promised(n: int, rate: float) -> float:
@@ -31,7 +36,7 @@ def promised(n: int, rate: float) -> float:
 
 def reached(n: int, rate: float) -> float:
     """The false-alarm rate that a threshold of n calibration images has: theirs are steps of 1 in n + 1."""
-    return float(np.floor(promised(n, rate) * (n + 1) + 1e-9)) / (n + 1)
+    return _ranks(n, promised(n, rate)) / (n + 1)
 
 
 def images_needed(rate: float) -> int:

@@ -38,7 +38,6 @@ from radarlib.datasets import GOOD, drawn, prepare  # noqa: E402
 from radarlib.errors import UserError  # noqa: E402
 from radarlib.extractor import Extractor  # noqa: E402
 from radarlib.files import read_json, settings_key, sha256_bytes, write_bytes, write_csv, write_json  # noqa: E402
-from radarlib.images import distinct  # noqa: E402
 from radarlib.inspection.detector import Detector  # noqa: E402
 from radarlib.layout import available_sets, data_root  # noqa: E402
 from radarlib.map_features import peak, smoothed  # noqa: E402
@@ -65,8 +64,7 @@ def detector(images: list[np.ndarray], settings: dict, space: str) -> tuple[Judg
         found = fitted.detect(image)
         return found.score, found.anomalous, found.anomaly_map
 
-    different = list(distinct(images).values())
-    return judge, fitted.calibration_scores_, [images[different[i]] for i in fitted.judged_]
+    return judge, fitted.calibration_scores_, [images[i] for i in fitted.judged_]  # a set is read without copies
 
 
 def rival(images: list[np.ndarray], settings: dict, name: str) -> tuple[Judge, np.ndarray, list[np.ndarray]]:

@@ -281,15 +281,11 @@ class Explorer:
     def _near(self, question: Question) -> list[Question]:
         """What a slider asks that is moved by one: learned ahead, the decision follows at once."""
         times, strides = self.controls["t"].options, self.controls["stride"]
-        k = times.index(question.t)
-        return [
-            *(replace(question, t=t) for t in (*times[k + 1 : k + 2], *times[max(k - 1, 0) : k])),
-            *(
-                replace(question, stride=question.stride + by)
-                for by in (1, -1)
-                if strides.min <= question.stride + by <= strides.max
-            ),
-        ]
+        near = []
+        for key, values in (("t", times), ("stride", range(strides.min, strides.max + 1))):
+            k = values.index(getattr(question, key))
+            near += [replace(question, **{key: v}) for v in (*values[k + 1 : k + 2], *values[max(k - 1, 0) : k])]
+        return near
 
     def _show(self, answer: Answer) -> None:
         self.shown, data, i = answer, self.player.session.data(self.question.set), self.question.position

@@ -32,8 +32,8 @@ FORMAT = 4  # of detector.json
 FORESTS = 2  # the last format whose models were all decided by a forest
 UNCALIBRATED = 3  # the last format whose maps have no threshold
 SCALED = 24  # images that the layers of a map are scaled by
-FEWEST = 8  # images to learn from
 KEPT = 2**29  # bytes of their maps, which are not made again to learn from
+FEWEST = 8  # images to learn from
 APART = 19  # images, a third of all, from which on those that decide are kept from the networks
 RATE = 0.05  # of false alarms, where none is asked for
 ROI = "roi.png"  # in a model directory
@@ -202,11 +202,10 @@ class Detector(OutlierMixin, BaseEstimator):
             rate = options["false_alarm_rate"]
             known, held_out = conformal.split(n, rate, self.seed, FEWEST) if rate else (every, none)
             return known, drawn(known, limit, self.seed), held_out
-        needed, third = conformal.images_needed(self.asked), n // 3
-        limit = max(limit, needed)
-        if third < max(needed, APART) or all(kind.cross_fitted for kind in SPACES[options["space"]]):
+        limit = max(limit, conformal.images_needed(self.asked))
+        if n < self.enough or all(kind.cross_fitted for kind in SPACES[options["space"]]):
             return every, drawn(every, limit, self.seed), none
-        chosen = drawn(every, min(third, limit), self.seed)
+        chosen = drawn(every, min(n // 3, limit), self.seed)
         return np.setdiff1d(every, chosen), chosen, none
 
     def _decide(self) -> Detector:
@@ -244,6 +243,11 @@ class Detector(OutlierMixin, BaseEstimator):
     def asked(self) -> float:
         """The share of new normal images that `distance`, and the map, are asked to flag."""
         return self.settings_["decision"]["false_alarm_rate"] or RATE
+
+    @property
+    def enough(self) -> int:
+        """The least number of good images of which a third is kept from networks that are not cross-fitted."""
+        return 3 * max(conformal.images_needed(self.asked), APART)
 
     @property
     def promise(self) -> float:

@@ -269,9 +269,15 @@ def sought(wildcards):
     for path, name in found:
         digest.update(f"{name} {state(path)}\n".encode(errors="surrogateescape"))
     table = Path(FOUND, "shards.csv")
-    for line in table.read_text().split()[1:] if table.is_file() else ():  # lists that somebody has removed
-        digest.update(b"" if Path(FOUND, "shards", f"{line.split(',')[0]}.csv").is_file() else line.encode())
+    for name in named(table) if table.is_file() else ():
+        if not Path(FOUND, "shards", f"{name}.csv").is_file():  # somebody has removed the list
+            digest.update(name.encode())
     return digest.hexdigest()
+
+
+def named(table):
+    """Names of the shards in the table that `cut` leaves."""
+    return [line.split(",")[0] for line in Path(table).read_text().split()[1:]]
 
 
 def shards(wildcards):
@@ -280,5 +286,4 @@ def shards(wildcards):
         of_detection(key)
     settings(PROFILE)
     fitted(wildcards)
-    lines = Path(checkpoints.cut.get().output[0]).read_text().split()[1:]
-    return [line.split(",")[0] for line in lines]
+    return named(checkpoints.cut.get().output[0])
