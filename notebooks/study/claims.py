@@ -4,6 +4,7 @@ and how far a difference must go to count.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from radarlib.config import resolve
 from radarlib.errors import UserError
@@ -23,7 +25,7 @@ ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values prin
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
 HOLDS, FAILS, PARTLY, UNTESTED = "holds", "fails", "partly", "cannot be tested here"
 UNDECIDED, MOVING, UNFOLLOWED, FULL, CHANCE = (
-    "undecided (within the interval)", "undecided (still moving)", "undecided (training not followed)",
+    "undecided (within the interval or the margin)", "undecided (still moving)", "undecided (training not followed)",
     "undecided (nothing left to gain)", "undecided (no better than chance)",
 )  # fmt: skip
 EXPERIMENT, ITSELF = "experiment of ours", "the paper against itself"
@@ -50,6 +52,10 @@ class Part:
     tracked : whether `Evidence.at` gives it at earlier times of the training; the ledger then takes `moved` from there.
     room : how far ahead it could lie at most: 0 where a rival is perfect already.
     chance : whether nothing of what is compared is better than chance: which of two guesses is ahead says nothing.
+    stated : whether the line that it must reach is a number that the claim names, and not its rival's own value.
+    extreme : whether it rests on the highest, the lowest or the range of several values. Resamples vary around the
+        values, which vary around the truth, so theirs lie off the value to one side.
+    among : how many comparisons must all hold, this one among them.
     """
 
     slack: np.ndarray
@@ -58,6 +64,9 @@ class Part:
     tracked: bool = False
     room: float = np.inf
     chance: bool = False
+    stated: bool = False
+    extreme: bool = False
+    among: int = 1
 
     @property
     def verdict(self) -> str:
@@ -65,7 +74,10 @@ class Part:
         missing: UNFOLLOWED, MOVING, CHANCE, UNDECIDED or FULL.
 
         It holds where it is ahead by the margin or more, and by all of the interval; it fails where the interval has no
-        advantage that counts, though there was room for one. Without resamples the margin alone decides.
+        advantage that counts, though there was room for one. A line that the claim states leaves no advantage to ask
+        for: there it fails where it is off by the margin or more, and by all of the interval. Of many comparisons one
+        is off by chance alone, and any that fails makes the claim fail: so each must be the surer (Bonferroni). Without
+        resamples the margin alone decides.
         """
         value = self.slack[0]
         if self.moved is None:
@@ -74,12 +86,28 @@ class Part:
             return MOVING
         if self.chance:
             return CHANCE
-        low, high = interval(self.slack[1:], LEVEL) if len(self.slack) > 1 else (value, value + 2 * self.margin)
+        low, high = self._reach
         if value >= self.margin and low >= 0:
             return HOLDS
+        if self.stated:
+            missed = FULL if self.room < self.margin else FAILS
+            return missed if value <= -self.margin and high < 0 else UNDECIDED
         if high < self.margin and high >= 0 and self.room < self.margin:
             return FULL
         return FAILS if high < self.margin or high < 0 else UNDECIDED
+
+    @property
+    def _reach(self) -> tuple[float, float]:
+        """How low and how high it may lie: what decides whether it holds, and whether it fails."""
+        value, draws = float(self.slack[0]), self.slack[1:]
+        if not len(draws):
+            return value, value + (0 if self.stated else 2 * self.margin)
+        low, high = interval(draws, LEVEL)
+        if self.extreme:  # the wider of the percentile and the basic interval (Davison & Hinkley 1997, §5.2)
+            low, high = min(low, 2 * value - high), max(high, 2 * value - low)
+        if self.among > 1:  # a normal tail, which few resamples have not
+            high = max(high, float(draws.mean() + norm.isf((1 - LEVEL) / 2 / self.among) * draws.std()))
+        return low, high
 
     @property
     def waits(self) -> bool:
@@ -129,9 +157,10 @@ class Joined:
         return all(part.tracked for part in self.parts)
 
 
-def all_of(parts: Iterable[Part]) -> Joined:
+def all_of(parts: Iterable[Part | Joined]) -> Joined:
     """One comparison that holds where all do."""
-    return Joined(tuple(parts))
+    every = [one for part in parts for one in (part.parts if isinstance(part, Joined) else (part,))]
+    return Joined(tuple(replace(part, among=len(every)) for part in every))
 
 
 @dataclass(frozen=True)
@@ -223,9 +252,14 @@ class Evidence:
         self.used.add(file)
         return file
 
-    def table(self, exhibit: str) -> pd.DataFrame:
-        """An exhibit's rows; where it has resamples, `value` holds (1 + resamples,): ours, and its resamples."""
+    def table(self, exhibit: str, *needed: str) -> pd.DataFrame:
+        """An exhibit's rows; where it has resamples, `value` holds (1 + resamples,): ours, and its resamples.
+
+        needed : columns that exhibits of an older version have not; UserError without one.
+        """
         table = pd.read_csv(self._read(self.folder / f"{exhibit}.csv"))
+        if missing := set(needed) - set(table):
+            raise UserError(f"{self.folder / exhibit}.csv: no column {missing.pop()}; run its notebook again")
         file = self.folder / f"{exhibit}.draws.npz"
         if "ours" not in table:
             return table
@@ -326,10 +360,14 @@ class Evidence:
         moved: float | None,
         tracked: bool = False,
         aurocs: Iterable[np.ndarray] | None = None,
+        stated: bool = False,
+        extreme: bool = False,
     ) -> Part:
         """A comparison in units of a metric. aurocs : of what is compared, where that may be no better than chance."""
         chance = aurocs is not None and self.guessed(aurocs)
-        return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked, chance=chance)
+        return Part(
+            np.atleast_1d(slack), self.margin(metric), moved, tracked, chance=chance, stated=stated, extreme=extreme
+        )
 
     def ahead(
         self,
@@ -339,17 +377,19 @@ class Evidence:
         moved: float | None,
         tracked: bool = False,
         aurocs: Iterable[np.ndarray] | None = None,
-    ) -> Part:
+    ) -> Part | Joined:
         """A comparison of values of a metric of which 1 is the most: it holds where ours is higher than the rival's, or
-        than the highest of several rivals'.
+        than each of several rivals'. Each is asked by itself: the highest of several varies upwards, so that resamples
+        of it lie off its value.
 
         aurocs : what says whether anything is better than chance (None: the values themselves, if they are AUROCs).
         """
         several = [rivals] if isinstance(rivals, np.ndarray) else list(rivals)
-        rival = highest(several)
         if aurocs is None and metric in AUROCS:
-            aurocs = [ours, *several]  # each by itself: the best of many guesses looks like more than one
-        return replace(self.part(ours - rival, metric, moved, tracked, aurocs), room=1 - float(rival[0]))
+            aurocs = [ours, *several]
+        alike = self.part(ours, metric, moved, tracked, aurocs)
+        parts = [replace(alike, slack=np.atleast_1d(ours - rival), room=1 - float(rival[0])) for rival in several]
+        return parts[0] if len(parts) == 1 else all_of(parts)
 
     def no_worse(
         self, slack: np.ndarray, metric: str, moved: float | None, aurocs: Iterable[np.ndarray] | None = None
@@ -357,11 +397,26 @@ class Evidence:
         """A comparison that holds unless it is off the claim's side by a difference that counts."""
         return replace(self.part(slack + self.margin(metric), metric, moved, aurocs=aurocs), margin=0)
 
+    def within(
+        self,
+        values: Iterable[np.ndarray],
+        line: float,
+        metric: str,
+        moved: float | None,
+        aurocs: Iterable[np.ndarray] | None = None,
+    ) -> Joined:
+        """Whether values lie within `line` of each other: each pair of them, either way round."""
+        pairs = itertools.permutations(values, 2)
+        alike = self.part(np.zeros(1), metric, moved, aurocs=aurocs, stated=True)
+        return all_of(replace(alike, slack=np.atleast_1d(line - (a - b))) for a, b in pairs)
+
     def beyond(
         self, slack: np.ndarray, metric: str, moved: float | None, aurocs: Iterable[np.ndarray] | None = None
     ) -> Part:
-        """Of what is never below 0: a comparison that holds where all of the interval is a difference that counts."""
-        return replace(self.part(slack - self.margin(metric), metric, moved, aurocs=aurocs), margin=0)
+        """Of an extremum that is never below 0: a comparison that holds where all of the interval is a difference that
+        counts.
+        """
+        return replace(self.part(slack - self.margin(metric), metric, moved, aurocs=aurocs, extreme=True), margin=0)
 
     @cached_property
     def counts(self) -> pd.Series:
@@ -428,7 +483,7 @@ def stability(claim: Claim, found: Finding, evidence: Evidence, before: Finding 
 
 
 def highest(values: Iterable[np.ndarray]) -> np.ndarray:
-    """The highest of values with their resamples, resample by resample."""
+    """The highest of values with their resamples, resample by resample; a part that rests on it is `extreme`."""
     return np.max(np.broadcast_arrays(*values), axis=0)
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from radarlib.datasets import GOOD
 from radarlib.map_features import filled
-from radarlib.oneclass import OneClass
+from radarlib.oneclass import Distance, OneClass
 from study.evaluate import NO_MASK, metric_rows, pixel_rows
 from study.methods import HIGHEST, METHODS, PAPER_METHODS, label_of, table_rows
 from study.metrics import DETECTION, PIXEL, TITLES
@@ -57,13 +57,15 @@ def decide(session: Session, name: str, method: str, seed: int, **changes: float
 class Judged:
     """What the study's classifier says of images that a job has scored otherwise than Table II.
 
-    scores, flagged, defects : (test images,); a defect's type, or "good". proxy : AUROC of artificial defects against
-        held-out normal images, which sees no test image; missing where there are none.
+    scores, flagged, defects : (test images,); a defect's type, or "good". far : how far their features lie above those
+        of the training images (`Distance`), for a forest's score is flat beyond what it was fitted on. proxy : AUROC of
+        artificial defects against held-out normal images, which sees no test image; missing where there are none.
     """
 
     scores: np.ndarray
     flagged: np.ndarray
     defects: np.ndarray
+    far: np.ndarray
     proxy: float
 
     @property
@@ -87,7 +89,8 @@ def judged(session: Session, name: str, part: pd.DataFrame, seed: int) -> Judged
         proxy = roc_auc_score(np.repeat([False, True], [len(held), len(artificial)]), [*held, *artificial])
     known = session.data(name).index.set_index("image")["defect"]
     defects = known.loc[part.loc[part["kind"] == "test", "image"]].to_numpy()
-    return Judged(classifier.score(values["test"]), classifier.predict(values["test"]), defects, proxy)
+    far = Distance().fit(values["train"]).score(values["test"])
+    return Judged(classifier.score(values["test"]), classifier.predict(values["test"]), defects, far, proxy)
 
 
 def detected(

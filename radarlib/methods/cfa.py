@@ -16,17 +16,19 @@ ALPHA, NU = 0.1, 1e-3  # how far beyond the sphere those must lie; the weight of
 
 
 class Descriptor(nn.Module):
-    """φ: a 1 × 1 convolution that is told where it is (CoordConv): levels → (N, C, h, w), on the grid of the second.
+    """φ: a 1 × 1 convolution that is told where it is (CoordConv): levels → (N, 2 C, h, w), on the grid of the second.
 
-    radius : of the spheres around the memorised vectors (Eq. 1), learned as well.
+    Each level is divided by its number of channels, and the answer has twice as many: so the authors' code has it for
+    this family of extractors, and only so do distances come near to α. radius : of the spheres around the memorised
+    vectors (Eq. 1), learned as well.
     """
 
     def __init__(self, channels: int):
         super().__init__()
-        self.layer, self.radius = nn.Conv2d(channels + 2, channels, 1), nn.Parameter(torch.tensor(1e-5))
+        self.layer, self.radius = nn.Conv2d(channels + 2, 2 * channels, 1), nn.Parameter(torch.tensor(1e-5))
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
-        x = together(levels, levels[1].shape[-1])
+        x = together([m / m.shape[1] for m in levels], levels[1].shape[-1])
         n = x.shape[-1]
         line = torch.linspace(-1, 1, n, device=x.device)
         place = torch.stack([line[:, None].expand(n, n), line.expand(n, n)]).expand(len(x), -1, -1, -1)

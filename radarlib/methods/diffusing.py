@@ -67,6 +67,7 @@ def adapted(given: Given, xs: Tensor, x_hats: Tensor, held: float, what: str) ->
     extractor = given.extractor.copied()
 
     def loss(some: Tensor, _: torch.Generator) -> Tensor:
+        extractor.net.eval()  # batch statistics stay, as in `d3ad_system`: of so few batches they would end half-way
         pair = [part[some] for part in (xs, x_hats)]
         tuned = [extractor.fine_maps(part) for part in pair]
         value = adaptation_loss(*tuned)

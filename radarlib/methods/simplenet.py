@@ -17,7 +17,11 @@ LOCATIONS = 128  # of each image in a batch
 
 
 class Net(nn.Module):
-    """Feature adaptor g (Eq. 3) and discriminator D (Eq. 5): (n, C) → (n,), high where a feature is normal."""
+    """Feature adaptor g (Eq. 3) and discriminator D (Eq. 5): (n, C) → (n,), high where a feature is normal.
+
+    Weights start as the authors' do (Xavier, normal): from PyTorch's smaller ones the adaptor shrinks features until
+    the noise on them is told at once, and the discriminator learns nothing of them.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -25,6 +29,9 @@ class Net(nn.Module):
         self.discriminator = nn.Sequential(
             nn.Linear(channels, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, 1, bias=False)
         )
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_normal_(layer.weight)
 
 
 def fit(given: Given) -> Fitted:

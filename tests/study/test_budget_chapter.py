@@ -14,7 +14,9 @@ from radarlib.errors import UserError
 from radarlib.methods.closed_form import ClosedForm
 from radarlib.textures import artificial_defect
 from study.budget import job, tables
+from study.budget.names import FAR
 from study.budget.plan import KEYS, Variant, scored, variants
+from study.detection import judged
 from study.metrics import DETECTION
 
 
@@ -207,20 +209,35 @@ def test_few_images_cost_patches_what_the_table_says(session):
     ends = {(False, 0): 0.9, (False, 5): 0.8, (True, 0): 0.85, (True, 5): 0.6}
     rows = [
         _point(1000, steps, error_normal=1, contrast=1, proxy=0.5, auroc=auroc - 0.1 * (steps == 1) * whole, f1=auroc)
-        | {"images": images, "whole": whole, "method": "radar-whole" if whole else "radar"}
+        | {"images": images, "whole": whole, "method": "radar-whole" if whole else "radar", FAR: auroc}
         for (whole, images), auroc in ends.items()
         for steps in (1, 2)
     ]  # fmt: skip
     draws = {
-        (row["set"], *(row[key] for key in [*tables.POINT, "method"])): {m: np.full(9, row[m]) for m in DETECTION}
+        (row["set"], *(row[key] for key in [*tables.POINT, "method"])): {
+            m: np.full(9, row[m]) for m in (*DETECTION, FAR)
+        }
         for row in rows
     }
     table = tables.few(session, pd.DataFrame(rows), draws).set_index("metric")
-    assert table["images"].tolist() == [5, 5] and table["ours"].tolist() == pytest.approx([0.15, 0.15])
+    assert table["images"].tolist() == [5, 5, 5] and table["ours"].tolist() == pytest.approx([0.15, 0.15, 0.15])
     assert table.loc["auroc", ["low", "high"]].tolist() == pytest.approx([0.15, 0.15])
     assert table.loc["auroc", "moved"] == pytest.approx(0)  # both networks of whole images moved alike
     shown = tables.few_shown(table.reset_index())
     assert shown.loc[0, "patches"] == "0.90 → 0.80" and shown.loc[0, "patches lose less"] == "+0.15 [+0.15, +0.15]"
+
+
+def test_few_images_are_judged_by_what_goes_on_rising_beyond_them(settings):
+    """Four defects, each grosser than the one before: to a forest of eight images they are all the same."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.uniform(1, 1.2, (16, 2)), columns=["global", "local"])
+    table = table.assign(kind=["train"] * 8 + ["test"] * 8, image=[f"{k}" for k in range(16)])
+    table.loc[12:, ["global", "local"]] = [[2, 2], [4, 4], [8, 8], [16, 16]]
+    index = pd.DataFrame({"image": table["image"], "defect": ["good"] * 12 + ["hole"] * 4})
+    session = SimpleNamespace(settings=settings, data=lambda _: SimpleNamespace(index=index))
+    found = judged(session, "cloth", table, 0)
+    assert len(set(found.scores[4:])) == 1 and (np.diff(found.far[4:]) > 0).all()
+    assert found.far[:4].max() < found.far[4:].min()
 
 
 def test_without_networks_of_few_whole_images_the_table_is_empty(session, curves):

@@ -34,6 +34,8 @@ from study.claims import (
     all_of,
     exactly,
     followed,
+    highest,
+    lowest,
 )
 from study.ledger import CLAIMS, counted, exact, shown, verdicts
 from study.metrics import DETECTION
@@ -71,6 +73,64 @@ def test_a_verdict_needs_a_difference_that_counts_an_interval_and_a_training_tha
     slack, margin, moved, expected
 ):
     assert Part(slack, margin, moved).verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("slack", "expected"),
+    [
+        (spread(0.1), HOLDS),
+        (spread(0.01), UNDECIDED),  # within the line, by less than another seed moves it
+        (spread(-0.01, 0.001), UNDECIDED),  # off it, by as little
+        (spread(-0.1), FAILS),
+        (spread(-0.05, 0.05), UNDECIDED),
+        (np.array([-0.01]), UNDECIDED),
+        (np.array([-0.03]), FAILS),
+    ],
+)
+def test_a_line_that_the_claim_states_is_missed_by_the_margin_or_not_at_all(slack, expected):
+    assert Part(slack, 0.02, 0.0, stated=True).verdict == expected
+
+
+def test_the_more_comparisons_must_hold_the_surer_one_fails():
+    behind, ahead = Part(spread(-0.028)), Part(spread(0.1))
+    assert behind.verdict == all_of([behind, ahead]).verdict == FAILS
+    assert all_of([behind, *[ahead] * 19]).verdict == UNDECIDED
+    assert all_of([Part(spread(-0.04)), *[ahead] * 99]).verdict == FAILS
+    assert all_of([Part(spread(-0.033)), *[ahead] * 99]).verdict == UNDECIDED  # further than 400 resamples reach
+    assert all_of([Part(spread(0.022))] * 50).verdict == HOLDS  # each holds by itself
+    nested = all_of([all_of([ahead] * 3), ahead])
+    assert len(nested.parts) == 4 and {part.among for part in nested.parts} == {4} and nested.verdict == HOLDS
+
+
+def test_every_rival_is_asked_by_itself(exhibits):
+    """Twenty rivals that are level in truth: the highest of their resamples lies above each of them."""
+    rng = np.random.default_rng(1)
+    rivals = [np.r_[0.7, 0.7 + 0.05 * rng.standard_normal(400)] for _ in range(20)]
+    ours = np.r_[0.75, 0.75 + 0.01 * rng.standard_normal(400)]
+    evidence = Evidence(exhibits, PAPER)
+    found = evidence.ahead(ours, rivals, "pro", 0.0)
+    assert len(found.parts) == 20 and found.verdict == UNDECIDED and found.side
+    assert Part(ours - highest(rivals), evidence.margin("pro")).verdict == FAILS  # as it would be otherwise
+    one = evidence.ahead(ours, rivals[:1], "pro", 0.0)
+    np.testing.assert_array_equal(one.slack, evidence.ahead(ours, rivals[0], "pro", 0.0).slack)
+
+
+def test_an_extremum_is_sure_of_less():
+    """A range of four level values: all of its resamples lie above 0, and above its value."""
+    values = [spread(0.7 + 0.02 * k, 0.03)[np.r_[0, 1 + np.random.default_rng(k).permutation(400)]] for k in range(4)]
+    wide = highest(values) - lowest(values)
+    assert (wide[1:] > 0).all() and wide[1:].mean() > wide[0] > 0.05
+    assert Part(wide - 0.01, 0.02).verdict == HOLDS and Part(wide - 0.01, 0.02, extreme=True).verdict == UNDECIDED
+    # Nor does it fail because what is never below 0 cannot vary downwards.
+    assert Part(wide - 0.1, 0.02, extreme=True).verdict == UNDECIDED
+
+
+def test_values_lie_within_a_line_or_not(exhibits):
+    evidence = Evidence(exhibits, PAPER)
+    near, far = [spread(0.70, 0.001), spread(0.71, 0.001)], [spread(0.7, 0.001), spread(0.8, 0.001)]
+    assert evidence.within(near, 0.05, "pro", 0.0).verdict == HOLDS
+    assert evidence.within(far, 0.05, "pro", 0.0).verdict == FAILS
+    assert evidence.within(near, 0.01, "pro", 0.0).verdict == UNDECIDED  # nobody can tell less than the margin
 
 
 def test_where_a_rival_is_perfect_nothing_is_lost_by_being_level():
@@ -444,7 +504,8 @@ def test_a_map_no_better_than_chance_is_an_answer_to_whether_it_localises(exhibi
     rewrite(exhibits / "radar_pixel_level.csv", lambda table: table.__setitem__("ours", 0.4))
     certain(exhibits, "radar_pixel_level")
     found = claim.check(Evidence(exhibits, PAPER))
-    assert found.parts and all(replace(part, moved=0.0).verdict == FAILS for part in found.parts)
+    still = [all_of(replace(one, moved=0.0) for one in part.parts) for part in found.parts]
+    assert still and all(part.verdict == FAILS for part in still)
 
 
 def test_a_claim_that_one_set_contradicts_holds_partly(exhibits, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from study.budget.names import RULES, variant_label
+from study.budget.names import FAR, RULES, variant_label
 from study.budget.plan import JOB, KEYS
 from study.chapter import Chapter
 from study.detection import judged
@@ -19,7 +19,7 @@ POINT = [*KEYS, "steps"]  # one network at one time of its training
 
 def setup(session: Session) -> str:
     """How the chapter's numbers were made, for captions."""
-    return CHAPTER.setup(session, f"at most {CHAPTER.options(session)['limit']} images of each kind")
+    return CHAPTER.setup(session, f"at most {CHAPTER.options(session)['limit']} training and as many test images")
 
 
 def base(session: Session) -> tuple[int, int]:
@@ -36,15 +36,16 @@ def method_t(session: Session, method: str) -> int:
 
 
 def _judged(session: Session, name: str, seed: int) -> pd.DataFrame:
-    """A row per network, milestone, method and test image: truth, score, flagged; and `proxy`, the AUROC of artificial
-    defects against held-out normal images, which sees no test image.
+    """A row per network, milestone, method and test image: truth, score, flagged, far (another score, by distance); and
+    `proxy`, the AUROC of artificial defects against held-out normal images, which sees no test image.
     """
     table = CHAPTER.table(session, name, seed, "features.csv", dtype={"image": str})
     parts = []
     for _, part in table.groupby([*POINT, "method"], sort=False):
         found = judged(session, name, part.drop(columns=[*POINT, "method"]), seed)
         parts.append(part.loc[part["kind"] == "test", [*POINT, "method", "image"]].assign(
-            seed=seed, proxy=found.proxy, score=found.scores, flagged=found.flagged, truth=found.truth,
+            seed=seed, proxy=found.proxy, score=found.scores, flagged=found.flagged, far=found.far,
+            truth=found.truth,
         ))  # fmt: skip
     return pd.concat(parts)
 
@@ -52,7 +53,7 @@ def _judged(session: Session, name: str, seed: int) -> pd.DataFrame:
 def curves(session: Session) -> tuple[pd.DataFrame, dict[tuple, dict[str, np.ndarray]]]:
     """`budget` and `denoising_paradox`: by set, network, milestone and method F1 and AUROC with intervals, errors at
     the method's t, and what the network is off the closed form; and the resamples of F1 and AUROC by (set, *network,
-    steps, method).
+    steps, method), with those of AUROC by distance, FAR.
 
     Columns: error_normal, error_defect (mean squared error a pixel, on held-out normal patches, and on artificial
     defects), excess (of error_normal over the closed form's, as a share of it), apart_normal, apart_defect (mean
@@ -66,10 +67,12 @@ def curves(session: Session) -> tuple[pd.DataFrame, dict[tuple, dict[str, np.nda
         for keys, part in every.groupby([*POINT, "method"], sort=False):
             t_max, width, images, noise, whole, _, method = keys
             network = variant_label(t_max, width, images, noise, whole, base(session))
-            runs = part.pivot_table(index="seed", columns="image", values=["score", "flagged"], aggfunc="first")
+            runs = part.pivot_table(index="seed", columns="image", values=["score", "flagged", "far"], aggfunc="first")
             truth = part.drop_duplicates("image").set_index("image")["truth"].loc[runs["score"].columns].to_numpy(bool)
-            found, drawn = metric_rows(session, truth, runs["score"].to_numpy(float), runs["flagged"].to_numpy(bool))
-            draws[name, *keys] = drawn
+            flagged = runs["flagged"].to_numpy(bool)
+            found, drawn = metric_rows(session, truth, runs["score"].to_numpy(float), flagged)
+            by_distance, further = metric_rows(session, truth, runs["far"].to_numpy(float), flagged)
+            draws[name, *keys] = drawn | {FAR: further["auroc"]}
             at = (*keys[:-1], min(method_t(session, method), t_max))
             row = dict(zip([*POINT, "method"], keys, strict=True))
             if (*at, "normal") in means.index:
@@ -81,6 +84,7 @@ def curves(session: Session) -> tuple[pd.DataFrame, dict[tuple, dict[str, np.nda
                     "apart_normal": normal["apart"], "apart_defect": defect["apart"],
                 }  # fmt: skip
             row |= {metric["metric"]: metric["ours"] for metric in found}
+            row[FAR] = next(metric["ours"] for metric in by_distance if metric["metric"] == "auroc")
             for metric in (r for r in found if r["metric"] in ("auroc", "f1")):
                 row |= {metric["metric"]: metric["ours"], f"{metric['metric']}_low": metric["low"],
                         f"{metric['metric']}_high": metric["high"], "seeds": metric["seeds"]}  # fmt: skip
@@ -184,6 +188,9 @@ def few(session: Session, table: pd.DataFrame, draws: dict[tuple, dict[str, np.n
     """`budget_few`: by set, number of training images and metric what RADAR's step reaches on patches and on whole
     images, after the last milestone, with this number and with all; `ours`, how much less patches lose by having few,
     with its interval over the same test images; and `moved`, how far the last doubling of the training moved that.
+
+    The forest learns from the few images as well, and beyond them its score is flat: what a network of few images does
+    is told by the AUROC by distance, FAR, which goes on rising.
     """
     (t_max, width), rows = base(session), []
     step = table[(table["t_max"] == t_max) & (table["width"] == width) & (table["noise"] == "gaussian")]
@@ -197,7 +204,7 @@ def few(session: Session, table: pd.DataFrame, draws: dict[tuple, dict[str, np.n
         }
         numbers = (set(part.loc[part["whole"] == whole, "images"]) for whole in (False, True))
         for images in sorted(set.intersection(*numbers) - {0}):
-            for metric in ("auroc", "f1"):
+            for metric in (FAR, "auroc", "f1"):
                 at = figures[metric]
                 gap, earlier = (
                     (at[False, images, s] - at[False, 0, s]) - (at[True, images, s] - at[True, 0, s])
@@ -223,7 +230,8 @@ def few_shown(table: pd.DataFrame) -> pd.DataFrame:
         for key, title in (("patches", "patches"), ("whole", "whole images"))
     }
     gain = [f"{r.ours:+.2f} [{r.low:+.2f}, {r.high:+.2f}]" for r in table.itertuples()]
-    return pd.DataFrame({"set": table["set"], "training images": table["images"], "metric": table["metric"].map(TITLES),
+    titles = {**TITLES, FAR: "AUROC by distance"}
+    return pd.DataFrame({"set": table["set"], "training images": table["images"], "metric": table["metric"].map(titles),
                          **ways, "patches lose less": gain})  # fmt: skip
 
 

@@ -125,7 +125,7 @@ def _graded(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Features of normal surfaces and of the same with a bump of graded contrast and size, measured and predicted.
 
-    Each image serves as its own normal one, and gets one bump of each kind at a place drawn at random. Gaussian fields
+    Each image is kept as it is, and with one bump of each kind at a place drawn at random. Gaussian fields
     are judged on the torus that they are drawn on, since the theory knows no border; images as they are.
     """
     options, of = settings["limit"], _scorer(settings, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -69,16 +70,17 @@ def _segments_best(evidence: Evidence, part: pd.DataFrame) -> Answer:
 
 def _structured(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = by(part, "noise")
-    others = lowest(values[OTHERS])
-    return _listed(part), evidence.ahead(others, values["gaussian"], "auroc", NOT_FOLLOWED, aurocs=values)
+    each = [evidence.ahead(values[n], values["gaussian"], "auroc", NOT_FOLLOWED, aurocs=values) for n in OTHERS]
+    return _listed(part), all_of(each)
 
 
 def _may_help(evidence: Evidence) -> Finding:
     table = evidence.table(T1).query(OURS)
     means = {str(noise): np.mean(np.stack(list(part["value"])), axis=0) for noise, part in table.groupby("noise")}
     text = ", ".join(f"{LABELS[n]} {means[n][0]:.2f}" for n in FILTER)
-    others = highest([means["simplex"], means["mixture"]])
-    part = evidence.ahead(others, means["gaussian"], "auroc", NOT_FOLLOWED, aurocs=means.values())
+    either = highest([means["simplex"], means["mixture"]]) - means["gaussian"]
+    part = evidence.part(either, "auroc", NOT_FOLLOWED, aurocs=means.values(), extreme=True)
+    part = replace(part, room=1 - float(means["gaussian"][0]))
     return Finding(f"means over {table['set'].nunique()} sets: {text}", (part,))
 
 
@@ -110,8 +112,8 @@ def _peak(key: str, wanted: dict[str, int]) -> Callable[[Evidence, pd.DataFrame]
             return why, None
         lines = _lines(part, key)
         tops = {noise: _top(line, evidence.margin("auroc")) for noise, line in lines.items()}
-        slack = lowest(line[wanted[noise]] - highest(line.drop(wanted[noise])) for noise, line in lines.items())
-        return _best(tops), evidence.no_worse(slack, "auroc", NOT_FOLLOWED, part["value"])
+        slacks = [line[wanted[n]] - other for n, line in lines.items() for other in line.drop(wanted[n])]
+        return _best(tops), all_of(evidence.no_worse(s, "auroc", NOT_FOLLOWED, part["value"]) for s in slacks)
 
     return ask
 
@@ -148,21 +150,22 @@ def _spreads(part: pd.DataFrame) -> str:
 
 
 def _mixture_flat(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    flat, gaussian = _spread(part, "mixture"), _spread(part, "gaussian")
-    slacks = [FLAT - flat, gaussian - flat]
-    parts = [evidence.part(slack, "auroc", NOT_FOLLOWED, aurocs=part["value"]) for slack in slacks]
-    return _spreads(part), all_of(parts)
+    flat = evidence.within(by(part[part["noise"] == "mixture"], "filter"), FLAT, "auroc", NOT_FOLLOWED, part["value"])
+    less = _spread(part, "gaussian") - _spread(part, "mixture")
+    narrower = evidence.part(less, "auroc", NOT_FOLLOWED, aurocs=part["value"], extreme=True)
+    return _spreads(part), all_of([flat, narrower])
 
 
 def _filter_matters(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    slack = lowest(_spread(part, noise) for noise in FILTER) - GREAT
-    return _spreads(part), evidence.part(slack, "auroc", NOT_FOLLOWED, aurocs=part["value"])
+    slacks, aurocs = (_spread(part, noise) - GREAT for noise in FILTER), part["value"]
+    parts = (evidence.part(s, "auroc", NOT_FOLLOWED, aurocs=aurocs, stated=True, extreme=True) for s in slacks)
+    return _spreads(part), all_of(parts)
 
 
 def _unfiltered_worst(evidence: Evidence, part: pd.DataFrame) -> Answer:
     line = by(part[part["noise"] == "gaussian"], "filter")
     text = ", ".join(f"{line[size][0]:.2f}" for size in FILTERS)
-    return text, evidence.ahead(lowest(line.drop(1)), line[1], "auroc", NOT_FOLLOWED)
+    return text, all_of(evidence.ahead(other, line[1], "auroc", NOT_FOLLOWED) for other in line.drop(1))
 
 
 def _averages(evidence: Evidence) -> Finding:

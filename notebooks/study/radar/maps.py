@@ -55,8 +55,9 @@ def noise_exhibit(session: Session, seed: int) -> tuple[dict[str, dict[str, np.n
     """Fig. 4: predicted noise per set and kind of patch, and the table of `network.normality`."""
     t, noise, rows = session.settings["radar"]["t"], {}, []
     for name in session.sets:
-        noise[name] = predicted_noise(session.data(name), trained(session, name, seed), t, seed)
-        rows += [{"set": name, "kind": kind, **normality(values)} for kind, values in noise[name].items()]
+        found = predicted_noise(session.data(name), trained(session, name, seed), t, seed)
+        noise[name] = {kind: values for kind, (values, _) in found.items()}
+        rows += [{"set": name, "kind": kind, **normality(*both)} for kind, both in found.items()]
     return noise, pd.DataFrame(rows)
 
 

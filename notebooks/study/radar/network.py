@@ -18,6 +18,7 @@ from radarlib.patches import PatchSampler, central_patch
 from radarlib.unet import Attention, Level
 from study.session import Session
 
+RESAMPLES = 400  # of images
 LAYER_LABELS = {
     "Conv2d": "conv",
     "ConvTranspose2d": "conv T",
@@ -92,12 +93,16 @@ def noise_predictions(
     return pd.DataFrame(rows), shown
 
 
-def predicted_noise(data: ImageSet, denoiser: Denoiser, t: int, seed: int, patches: int = 200) -> dict[str, np.ndarray]:
-    """Fig. 4: ε_θ(x_t, t) of patches from normal test images and of patches centred on defects, (n, pixels) each."""
+def predicted_noise(
+    data: ImageSet, denoiser: Denoiser, t: int, seed: int, patches: int = 200
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Fig. 4: ε_θ(x_t, t) of patches from normal test images and of patches centred on defects, (n, pixels) each, and
+    the image that each is of, (n,).
+    """
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     side, test = denoiser.patch, data.where("test")
-    good = [data.images[i] for i in test if data.index["defect"][i] == GOOD]
-    anomalous = []
+    good = [i for i in test if data.index["defect"][i] == GOOD]
+    anomalous, owners = [], []
     for i in test:
         mask = data.masks[i]
         if data.index["defect"][i] != GOOD and mask is not None and mask.any():
@@ -106,31 +111,43 @@ def predicted_noise(data: ImageSet, denoiser: Denoiser, t: int, seed: int, patch
                 r = int(np.clip(rows[k] - side // 2, 0, mask.shape[0] - side))
                 c = int(np.clip(columns[k] - side // 2, 0, mask.shape[1] - side))
                 anomalous.append(data.images[i][r : r + side, c : c + side])
-    groups = {"normal": PatchSampler(good, side).sample(patches, generator)}
+                owners.append(i)
+    own = np.resize(good, patches)
+    normal = [PatchSampler([data.images[i]], side).sample(1, generator) for i in own]
+    groups = {"normal": (torch.cat(normal), own)}
     if anomalous:
         chosen = rng.permutation(len(anomalous))[:patches]
-        groups["anomalous"] = torch.from_numpy(np.stack([anomalous[i] for i in chosen]))[:, None]
+        groups["anomalous"] = (
+            torch.from_numpy(np.stack([anomalous[i] for i in chosen]))[:, None],
+            np.array(owners)[chosen],
+        )
     result = {}
-    for kind, x_0 in groups.items():
+    for kind, (x_0, of) in groups.items():
         x_t = denoiser.schedule.forward(x_0, torch.full((len(x_0),), t), torch.randn(x_0.shape, generator=generator))
-        result[kind] = denoiser.eps(x_t.to(denoiser.device), t).cpu().numpy().reshape(len(x_0), -1)
+        result[kind] = denoiser.eps(x_t.to(denoiser.device), t).cpu().numpy().reshape(len(x_0), -1), of
     return result
 
 
-def normality(noise: np.ndarray) -> dict[str, float]:
-    """Is the predicted noise Gaussian? noise (n patches, pixels) → statistics.
+def normality(noise: np.ndarray, images: np.ndarray) -> dict[str, float]:
+    """Is the predicted noise Gaussian? noise (n patches, pixels), images (n,) that they are of → statistics.
 
     `shapiro_w`: mean Shapiro-Wilk W of a patch (1 = Gaussian); `rejected`: share of patches that the test rejects
     at 5 %, by which a Gaussian sample of independent pixels is rejected in 5 % of cases (neighbouring pixels here
-    are not quite independent); `excess_kurtosis` over all pixels (0 = Gaussian); `sd` of all pixels.
+    are not quite independent); `rejected_sd`: its standard deviation over resamples of the images, since patches of one
+    image are alike; `excess_kurtosis` over all pixels (0 = Gaussian); `sd` of all pixels.
     """
     tests = [stats.shapiro(patch) for patch in noise]
+    rejected = np.array([test.pvalue < 0.05 for test in tests])
+    names, owner = np.unique(images, return_inverse=True)
+    weights = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)[:, owner]
     return {
         "patches": len(noise),
+        "images": len(names),
         "sd": float(noise.std()),
         "excess_kurtosis": float(stats.kurtosis(noise.ravel())),
         "shapiro_w": float(np.mean([test.statistic for test in tests])),
-        "rejected": float(np.mean([test.pvalue < 0.05 for test in tests])),
+        "rejected": float(rejected.mean()),
+        "rejected_sd": float((weights @ rejected / weights.sum(axis=1)).std()),
     }
 
 

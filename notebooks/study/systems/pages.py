@@ -68,7 +68,8 @@ PAGES = {
         "It adapts features so that normal ones crowd into spheres around memorised ones. The memory holds the"
         " mean feature of each location. A layer that is told where it is learns to pull features into the nearest"
         " spheres and to keep them out of the next. The distance to the nearest vectors is the map, weighted by"
-        " how clear the nearest one is. The authors' backbone has more levels.",
+        " how clear the nearest one is. The authors' backbone has more levels. Their code scales each level of this"
+        " kind of backbone down by its channels, and so does this one.",
         "L = mean(max(0, D_k − r²)) + mean(max(0, r² − D_j − α))",
     ),
     "simplenet": Page(
@@ -170,7 +171,7 @@ PAGES = {
     "svdd": Page(
         "A network without biases learns to map normal patches near one point. The distance to that point is the"
         " map. The point is the mean of the untrained codes. The paper judges whole images; here a location sees"
-        " 36 px. Nothing tells it what a defect is.",
+        " 36 px. Its network starts as a trained autoencoder, this one from chance. Nothing tells it what a defect is.",
         "s = ‖φ(x) − c‖²",
     ),
     "ddpm": Page(
@@ -182,8 +183,8 @@ PAGES = {
     "ddad": Page(
         "Noise is added to the image, and the way back is drawn to the image by guidance. Normal parts are met,"
         " defects are not. Pixels and features of image and reconstruction are compared. The extractor is tuned"
-        " until normal pairs look alike to it, and held near what it was. Both maps are added; the weights of theirs"
-        " are chosen by category, here one for all.",
+        " until normal pairs look alike to it, and held near what it was; its batch statistics stay. Both maps are"
+        " added; the weights of theirs are chosen by category, here one for all.",
         "ε̂ = ε_θ − w √(1 − ᾱ) (x̃_t − x_t)",
     ),
     "d3ad": Page(
