@@ -9,6 +9,7 @@ from skimage.measure import label
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 DETECTION = ("accuracy", "precision", "recall", "f1", "auroc")
+FAR = "auroc_far"  # of images by how far their features lie above those of the training images (`Distance`)
 PIXEL = ("pixel_auroc", "pixel_ap", "pro", "best_f1")
 TITLES = {
     "accuracy": "accuracy",

@@ -14,10 +14,9 @@ from radarlib.errors import UserError
 from radarlib.methods.closed_form import ClosedForm
 from radarlib.textures import artificial_defect
 from study.budget import job, tables
-from study.budget.names import FAR
 from study.budget.plan import KEYS, Variant, scored, variants
 from study.detection import judged
-from study.metrics import DETECTION
+from study.metrics import DETECTION, FAR
 
 
 @pytest.fixture

@@ -10,9 +10,6 @@ RULES = {
 }
 """How a network may be chosen without a test image."""
 
-FAR = "auroc_far"
-"""AUROC of images by how far their features lie above those of the training images (`Distance`)."""
-
 
 def variant_label(t_max: int, width: int, images: int, noise: str, whole: bool, base: tuple[int, int]) -> str:
     """A network by what differs from the published one; base : its t_max and width."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from study.budget.names import FAR, RULES, variant_label
+from study.budget.names import RULES, variant_label
 from study.budget.plan import JOB, KEYS
 from study.chapter import Chapter
 from study.detection import judged
 from study.evaluate import metric_rows
-from study.metrics import DETECTION, TITLES, interval
+from study.metrics import DETECTION, FAR, TITLES, interval
 from study.session import Session
 
 CHAPTER = Chapter(JOB)

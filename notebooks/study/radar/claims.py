@@ -14,7 +14,6 @@ import pandas as pd
 
 from radarlib.errors import UserError
 from radarlib.oneclass import CLASSIFIERS
-from study.budget.names import FAR
 from study.claims import (
     GUESS,
     NOT_FOLLOWED,
@@ -32,6 +31,7 @@ from study.claims import (
     untestable,
 )
 from study.methods import METHODS, PAPER_METHODS
+from study.metrics import FAR
 from study.radar.names import ATTENTION, MEMORY, TRAINING
 
 RECONSTRUCTION = ("ddpm", "anoddpm", "diffusionad")
