@@ -32,7 +32,7 @@ def heading(name: str) -> str:
     return GROUPS.get(name.split("_")[0], OWN)
 
 
-COLUMNS = ["claim", "where", "kind", "paper", "ours", "verdict", "stability", "real", "real_verdict", "exhibit"]
+COLUMNS = ["claim", "verdict", "ours", "paper", "where", "kind", "stability", "real", "real_verdict", "exhibit"]
 FACTS = ("commit", "device", "seeds", "sets", "seconds", "machine", "versions")
 
 
