@@ -197,7 +197,7 @@ def test_the_ledger_stands_in_full(script):
 
 def test_verdicts_are_counted(script):
     """Experiments by paper and papers against themselves, with those that rest on measured times: as many as the ledger
-    has rows.
+    has rows; after a semicolon those on real sets.
     """
     rows = [re.split(r" *\| *", row.strip("| ")) for row in page("figures/default/claims.md").splitlines()[2:]]
     columns, cells = rows[0], rows[2:]
@@ -206,10 +206,16 @@ def test_verdicts_are_counted(script):
     head, _, *lines = [line.strip("| ").split(" | ") for line in table.splitlines()]
     *papers, every, themselves, untested = lines
     for paper, *counts in papers:
-        mine = [c[verdict].split(" (")[0] for c in cells if c[kind].startswith("exp") and c[1].startswith(paper)]
-        assert list(map(int, counts)) == [*(mine.count(name) for name in head[1:-1]), len(mine)]
+        both = [c[verdict].split("; real: ") for c in cells if c[kind].startswith("exp") and c[1].startswith(paper)]
+        mine, real = ([found[k].split(" (")[0] for found in both if len(found) > k] for k in (0, 1))
+        beside = [f"; {real.count(name)}" if real else "" for name in head[1:-1]]
+        told = [f"{mine.count(name)}{rest}" for name, rest in zip(head[1:-1], beside, strict=True)]
+        assert counts == [*told, f"{len(mine)}"]
     for column in range(1, len(head)):
-        assert int(every[column]) == sum(int(line[column]) for line in papers)
+        for part in (0, 1):
+            found = [cell.split("; ") for cell in (line[column] for line in (every, *papers))]
+            first, *others = (int(cell[part]) if len(cell) > part else 0 for cell in found)
+            assert first == sum(others)
     assert int(every[-1]) + int(themselves[-1]) + int(untested[-1]) == len(cells)
 
 
