@@ -30,6 +30,7 @@ UNDECIDED, MOVING, UNFOLLOWED, FULL, CHANCE = (
 )  # fmt: skip
 EXPERIMENT, ITSELF = "experiment of ours", "the paper against itself"
 LEVEL = 0.95  # of the interval that must lie on one side
+RESAMPLES, FEWEST = 400, 5  # of images, where an exhibit brings none; images below which nothing is said
 AUROCS = ("auroc", "pixel_auroc")
 GUESS = 0.5  # AUROC of a score that knows nothing
 NEVER, UNKNOWN, NO_NETWORK = "never", "unknown", "no network"
@@ -360,14 +361,13 @@ class Evidence:
         moved: float | None,
         tracked: bool = False,
         aurocs: Iterable[np.ndarray] | None = None,
+        room: float = np.inf,
         stated: bool = False,
         extreme: bool = False,
     ) -> Part:
         """A comparison in units of a metric. aurocs : of what is compared, where that may be no better than chance."""
         chance = aurocs is not None and self.guessed(aurocs)
-        return Part(
-            np.atleast_1d(slack), self.margin(metric), moved, tracked, chance=chance, stated=stated, extreme=extreme
-        )
+        return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked, room, chance, stated, extreme)
 
     def ahead(
         self,
@@ -377,18 +377,21 @@ class Evidence:
         moved: float | None,
         tracked: bool = False,
         aurocs: Iterable[np.ndarray] | None = None,
+        lead: float = 0.0,
     ) -> Part | Joined:
         """A comparison of values of a metric of which 1 is the most: it holds where ours is higher than the rival's, or
         than each of several rivals'. Each is asked by itself: the highest of several varies upwards, so that resamples
         of it lie off its value.
 
         aurocs : what says whether anything is better than chance (None: the values themselves, if they are AUROCs).
+        lead : how much higher, where the claim states it.
         """
         several = [rivals] if isinstance(rivals, np.ndarray) else list(rivals)
         if aurocs is None and metric in AUROCS:
             aurocs = [ours, *several]
-        alike = self.part(ours, metric, moved, tracked, aurocs)
-        parts = [replace(alike, slack=np.atleast_1d(ours - rival), room=1 - float(rival[0])) for rival in several]
+        alike = self.part(ours, metric, moved, tracked, aurocs, stated=lead > 0)
+        lines = [rival + lead for rival in several]
+        parts = [replace(alike, slack=np.atleast_1d(ours - line), room=1 - float(line[0])) for line in lines]
         return parts[0] if len(parts) == 1 else all_of(parts)
 
     def no_worse(

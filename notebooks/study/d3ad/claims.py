@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 
 from study.claims import (
     GUESS,
     NOT_FOLLOWED,
     OURS,
+    RESAMPLES,
     ROUNDED,
     Answer,
     Claim,
@@ -25,9 +27,9 @@ from study.claims import (
 )
 from study.d3ad.names import ABLATION, CONTROLS, DISTANCE, ON_ONE_GRID, PLAIN, POLICIES, RIVALS, SCALED_ONLY
 from study.d3ad.plan import D3AD, NOISED, SCALED, SHUFFLED
+from study.metrics import bootstrap_metrics
 from study.tables import with_interval
 
-RESAMPLES = 400  # of images
 T1, T5, T6, T9 = ("d3ad_table1_image_pro", "d3ad_table5_dynamic", "d3ad_table6_ablation", "d3ad_table9_speed")
 BINS, OMEGA = "d3ad_fig5_bins", "d3ad_fig13_omega"
 PAPER = "data/paper/d3ad_table{}.csv"
@@ -88,21 +90,15 @@ def _declines(evidence: Evidence, part: pd.DataFrame) -> Answer:
     return text, all_of([*best, evidence.ahead(line[0.0], line[1.0], "auroc", NOT_FOLLOWED)])
 
 
-def _larger(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """The probability that one of `far` is larger than one of `near`, with resamples of both."""
-    above = (np.sign(far[:, None] - near) + 1) / 2
-    rng = np.random.default_rng(0)
-    weights = [rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n for n in above.shape]
-    return np.r_[above.mean(), np.einsum("rf,fn,rn->r", weights[0], above, weights[1], optimize=True)]
-
-
 def _further_out(evidence: Evidence) -> Finding:
     texts, parts = [], []
     for name, part in evidence.table(BINS).groupby("set", sort=False):
         values = {}
         for kind in ("test, normal", "test, defective"):
-            near, far = (part.loc[part["images"] == k, "distance"].to_numpy() for k in ("training", kind))
-            values[kind] = _larger(near, far)
+            some = part[part["images"].isin(["training", kind])]
+            further, distances = (some["images"] == kind).to_numpy(), some["distance"].to_numpy()
+            drawn = bootstrap_metrics(further, distances[None], np.zeros((1, len(some)), bool), RESAMPLES, seed=0)
+            values[kind] = np.r_[roc_auc_score(further, distances), drawn["auroc"]]
         texts.append(f"{name}: " + ", ".join(f"{kind} {value[0]:.2f}" for kind, value in values.items()))
         parts.append(evidence.part(values["test, defective"] - GUESS, "auroc", 0.0))
     return Finding("further out than training images with probability: " + "; ".join(texts), tuple(parts))

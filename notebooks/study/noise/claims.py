@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -79,8 +78,8 @@ def _may_help(evidence: Evidence) -> Finding:
     means = {str(noise): np.mean(np.stack(list(part["value"])), axis=0) for noise, part in table.groupby("noise")}
     text = ", ".join(f"{LABELS[n]} {means[n][0]:.2f}" for n in FILTER)
     either = highest([means["simplex"], means["mixture"]]) - means["gaussian"]
-    part = evidence.part(either, "auroc", NOT_FOLLOWED, aurocs=means.values(), extreme=True)
-    part = replace(part, room=1 - float(means["gaussian"][0]))
+    room = 1 - float(means["gaussian"][0])
+    part = evidence.part(either, "auroc", NOT_FOLLOWED, aurocs=means.values(), room=room, extreme=True)
     return Finding(f"means over {table['set'].nunique()} sets: {text}", (part,))
 
 

@@ -7,7 +7,6 @@ ones.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,10 @@ import pandas as pd
 from radarlib.errors import UserError
 from radarlib.oneclass import CLASSIFIERS
 from study.claims import (
+    FEWEST,
     GUESS,
     NOT_FOLLOWED,
+    RESAMPLES,
     Answer,
     Claim,
     Evidence,
@@ -36,7 +37,6 @@ from study.radar.names import ATTENTION, MEMORY, TRAINING
 
 RECONSTRUCTION = ("ddpm", "anoddpm", "diffusionad")
 STATISTICAL = ("ba", "lf")
-RESAMPLES, FEWEST = 400, 5  # of images; below so many nothing is said of them
 FEW_REJECTED, MANY_REJECTED = 0.15, 0.5  # shares of patches: at most of normal ones, at least of anomalous ones
 CLEARLY = 1.25  # times as fast; within less, two measurements on one machine need not agree
 
@@ -56,16 +56,7 @@ def _margin(kind: str, points: float) -> Callable[[Evidence], Finding]:
             rival = max(f1, key=lambda m: f1[m][0])
             moved = evidence.moved(name, PAPER_METHODS, "f1")
             text = f"{ours[0]:.2f}, next {METHODS[rival].label} {f1[rival][0]:.2f}"
-            if not points:
-                return text, evidence.ahead(ours, f1.values(), "f1", moved, tracked=True)
-            parts = (
-                replace(
-                    evidence.part(ours - value - points, "f1", moved, tracked=True, stated=True),
-                    room=1 - float(value[0]) - points,
-                )
-                for value in f1.values()
-            )
-            return text, all_of(parts)
+            return text, evidence.ahead(ours, f1.values(), "f1", moved, tracked=True, lead=points)
 
         return per_set(evidence, kind, ask)
 
@@ -159,8 +150,10 @@ def _localises(evidence: Evidence) -> Finding:
         if np.isnan(ours[0]):
             return "no masks", None
         text = f"pixel AUROC {ours[0]:.2f}, raw image {raw[0]:.2f}"
-        # No better than chance is an answer here, and so it is one of the rivals.
-        return text, evidence.ahead(ours, [raw, np.full(1, GUESS)], "pixel_auroc", NOT_FOLLOWED, aurocs=[np.ones(1)])
+        rivals = raw, np.full(1, GUESS)  # no better than chance is an answer here
+        return text, all_of(
+            evidence.part(ours - rival, "pixel_auroc", NOT_FOLLOWED, room=1 - float(rival[0])) for rival in rivals
+        )
 
     return per_set(evidence, "any", ask)
 

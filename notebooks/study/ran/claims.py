@@ -7,11 +7,22 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from study.claims import NOT_FOLLOWED, Answer, Claim, Evidence, Part, all_of, by, each_set, told, untestable
+from study.claims import (
+    FEWEST,
+    NOT_FOLLOWED,
+    RESAMPLES,
+    Answer,
+    Claim,
+    Evidence,
+    Part,
+    all_of,
+    by,
+    each_set,
+    told,
+    untestable,
+)
 from study.ran.plan import ALL
 
-RESAMPLES = 400  # of images
-FEW = 5  # images below which nothing is said
 RAN, GRADIENT = "ran_table_steps_spaces", "ran_fig_gradient"
 
 
@@ -43,7 +54,7 @@ def _pixels_poor(evidence: Evidence, part: pd.DataFrame) -> Answer:
 def _keeps_the_rest(_: Evidence, part: pd.DataFrame) -> Answer:
     last = part[part["step"] == part["step"].max()].pivot_table(index="image", columns="region", values="change")
     text = f"change on {len(last)} defects {last['defect'].mean():.3f}, elsewhere {last['normal'].mean():.3f}"
-    if len(last) < FEW:
+    if len(last) < FEWEST:
         return f"{text}; too few images", None
     apart = (last["defect"] - 2 * last["normal"]).to_numpy()
     drawn = np.random.default_rng(0).choice(apart, (RESAMPLES, len(apart))).mean(axis=1)
