@@ -75,7 +75,7 @@ PAGES = {
     "simplenet": Page(
         "It learns to tell features of normal images from the same features with noise added. A linear layer"
         " adapts them, a small network judges each location. No image is ever disturbed, only features. The"
-        " judgement is the map. Here features are whitened first, so the noise has another strength than the"
+        " judgement is the map. Here one number scales the features, and the noise has another strength than the"
         " paper's.",
         "L = max(0, th − D(q)) + max(0, th + D(q + ε))",
     ),

@@ -1,5 +1,7 @@
 """The systems of the other papers: what their equations must keep, and that each fits, judges and repeats itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,18 @@ from torch.nn import functional as F
 from radarlib.config import resolve
 from radarlib.denoiser import Denoiser
 from radarlib.extractor import Extractor
-from radarlib.methods import artificial, blocks, cfa, draem, dsr, flows, reconstructing, reverse_distillation, student
+from radarlib.methods import (
+    artificial,
+    blocks,
+    cfa,
+    draem,
+    dsr,
+    flows,
+    reconstructing,
+    reverse_distillation,
+    simplenet,
+    student,
+)
 from radarlib.methods.fitting import Given, embed
 from radarlib.textures import smooth_field
 from study.systems.plan import RECONSTRUCTING, SYSTEMS
@@ -88,6 +101,24 @@ def test_a_flows_volume_is_its_jacobians(condition):
     standardised = flow.sd.log().sum()  # which the volume leaves out: it is the same everywhere
     found = flow(x[:1], told)[1]
     assert found.item() == pytest.approx((torch.linalg.slogdet(jacobian)[1] + standardised).item(), abs=1e-4)
+
+
+class Louder:
+    """An extractor whose features are multiplied by a number."""
+
+    def __init__(self, extractor: Extractor, factor: float):
+        self.net, self.device, self.of, self.factor = extractor.net, extractor.device, extractor, factor
+
+    def maps(self, x: torch.Tensor, finer: bool) -> list[torch.Tensor]:
+        return [self.factor * m for m in self.of.maps(x, finer)]
+
+
+def test_simplenets_noise_is_as_strong_on_features_of_any_scale(given):
+    def judged(factor: float) -> np.ndarray:
+        louder = replace(given, extractor=Louder(given.extractor, factor))  # type: ignore[arg-type]
+        return simplenet.fit(louder).judge(given.images[0]).map
+
+    assert np.allclose(judged(1), judged(8), atol=1e-3)
 
 
 def test_positions_differ_everywhere():
