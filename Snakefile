@@ -53,11 +53,9 @@ NOTEBOOKS = {
     "06_decision": Notebook(
         methods=["radar", "radar-closed", "ddpm", "anoddpm", "diffusionad"],
         dirty="radar",  # and with each share of defective training images that the profile names
-        leaves={
-            "radar_fig8_contamination": CURVE, "radar_classifiers": (*CURVE, TIMED),
-            **each(CHART, "radar_conformal", "radar_promise"),
-        },
+        leaves={"radar_fig8_contamination": CURVE, "radar_classifiers": (*CURVE, TIMED)},
     ),
+    "19_promise": Notebook(methods=["radar"], leaves=each(CHART, "radar_conformal", "radar_promise")),
     "07_ablation": Notebook(jobs=[radar.JOB], leaves={"radar_ablation": CHART}),
     "08_cost": Notebook(cost=True, leaves={"radar_cost": (*CHART, TIMED)}),
     "09_noise": Notebook(
