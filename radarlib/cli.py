@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,7 @@ def _detect(args: argparse.Namespace) -> int:
         raise UserError("--watch takes one folder, and neither --jobs nor --maps; leave out one of the two")
     detector = Detector.load(args.model, args.device)
     if args.watch:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a service is stopped: as by Ctrl-C
         watch(detector, args.images[0], args.out, args.model)
         return 0
     table, failures = detect(detector, args.images, args.out, args.model, args.jobs, args.maps)
@@ -271,6 +273,8 @@ def answer(parser: argparse.ArgumentParser, argv: list[str] | None = None) -> in
         return args.run(args)
     except UserError as error:
         code, message = 2, str(error)
+    except PermissionError as error:  # of a list, a model or a folder that another user owns
+        code, message = 2, f"{error.filename}: {(error.strerror or 'not permitted').lower()}; allow it, or copy it"
     except KeyboardInterrupt:
         code, message = 130, INTERRUPTED.get(args.command, "interrupted")
     # Not before the exception is gone, and with it what it stopped: a progress bar ends its line then.

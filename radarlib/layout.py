@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def listing(root: Path, name: str) -> Listing:
     for fits, read in LAYOUTS:
         if folder.is_dir() and fits(folder):
             layout, entries = read(folder)
-            return Listing(folder, layout, tuple(entries))
+            return Listing(folder, layout, _unshared(entries))
     known = ", ".join(available_sets(root)) or "none"
     raise UserError(
         f"{folder}: no data set (neither train/good nor another known layout, see data/README.md); sets found under"
@@ -72,11 +73,34 @@ def listing(root: Path, name: str) -> Listing:
     )
 
 
+def _unshared(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The entries. Raises UserError where an image stands twice among them, or a mask would be that of two images."""
+    images, masks = set[Path](), dict[Path, Path]()
+    for entry in (found := tuple(entries)):
+        if (path := Path(os.path.normpath(entry.path))) in images:
+            raise UserError(f"{path}: is listed twice; take one of the two lines out")
+        images.add(path)
+        if entry.mask and (other := masks.setdefault(entry.mask, path)) != path:
+            raise UserError(f"{entry.mask}: the mask of {other} and of {path}; give each class a subfolder of masks")
+    return found
+
+
 def files_in(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
-    """Files of a folder with one of these endings, subfolders included, hidden ones left out."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
-    seen = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-    return (p for p in seen if not p.is_dir())
+    """Files of a folder with one of these endings, subfolders included, also linked ones, hidden ones left out. Raises
+    UserError for a subfolder that may not be read.
+    """
+    met = set()  # by which a link that leads back ends
+    for place, subfolders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(place)
+        subfolders[:] = [] if real in met else sorted(name for name in subfolders if not name.startswith("."))
+        found = (Path(place, name) for name in names if real not in met and not name.startswith("."))
+        yield from (p for p in found if p.suffix.lower() in suffixes and (p.is_file() or not p.exists()))
+        met.add(real)
+
+
+def _refuse(error: OSError) -> None:
+    if isinstance(error, PermissionError):
+        raise UserError(f"{error.filename}: cannot be read ({error.strerror}); allow it, or move the folder away")
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -92,12 +116,16 @@ class _Masks:
     """The masks of a folder by the names that tools give them. alone : without its subfolders."""
 
     def __init__(self, folder: Path, alone: bool = False):
-        found = images_in(folder) if folder.is_dir() else []
-        self.by_stem = {p.stem: p for p in reversed(found) if not alone or p.parent == folder}
+        found = [p for p in images_in(folder) if not alone or p.parent == folder] if folder.is_dir() else []
+        self.by_name = {p.relative_to(folder).with_suffix("").as_posix(): p for p in reversed(found)}
+        stems = Counter(p.stem for p in found)
+        self.by_stem = {p.stem: p for p in found if stems[p.stem] == 1}
 
-    def of(self, image: Path) -> Path | None:
-        """`<name>_mask`, or `<name>` itself."""
-        return self.by_stem.get(f"{image.stem}_mask") or self.by_stem.get(image.stem)
+    def of(self, image: Path, folder: Path) -> Path | None:
+        """`<name>_mask`, or `<name>` itself: at the same place below its folder, else wherever the only one lies."""
+        name = image.relative_to(folder).with_suffix("").as_posix()
+        known = (self.by_name.get(f"{name}_mask"), self.by_name.get(name))
+        return next(filter(None, (*known, self.by_stem.get(f"{image.stem}_mask"), self.by_stem.get(image.stem))), None)
 
 
 def _parts(train: Path, test: Path, truth: Path, normal: str = GOOD) -> list[Entry]:
@@ -105,7 +133,7 @@ def _parts(train: Path, test: Path, truth: Path, normal: str = GOOD) -> list[Ent
     found = [Entry(p, "train", GOOD) for p in _some(train)]
     for folder in _subfolders(test) if test.is_dir() else []:
         defect, masks = GOOD if folder.name == normal else folder.name, _Masks(truth / folder.name)
-        found += [Entry(p, "test", defect, None if defect == GOOD else masks.of(p)) for p in images_in(folder)]
+        found += [Entry(p, "test", defect, None if defect == GOOD else masks.of(p, folder)) for p in images_in(folder)]
     return found
 
 
@@ -165,16 +193,21 @@ def _classes(folder: Path) -> list[Path]:
     return [p for p in _subfolders(folder) if p.name.lower() not in DRAWN and any(files_in(p, SUFFIXES))]
 
 
+def _is_normal(folder: Path) -> bool:
+    """Whether a class is that of the normal images; a folder called 0 may be that of a camera."""
+    return folder.name.lower() in NORMAL - {"0"}
+
+
 def _plain(folder: Path) -> Read:
     classes = _classes(folder)
-    normal = [p for p in classes if p.name.lower() in NORMAL]
+    normal = [p for p in classes if _is_normal(p)]
     drawn = [p for p in _subfolders(folder) if p.name.lower() in DRAWN]
     every = [_Masks(place, alone=True) for place in drawn]  # a subfolder has the masks of its class
     found = held_out([image for part in normal for image in images_in(part)])
     for part in (p for p in classes if p not in normal):
         tables = [*(_Masks(place / part.name) for place in drawn), *every]
         for image in images_in(part):
-            found.append(Entry(image, "test", part.name, next(filter(None, (t.of(image) for t in tables)), None)))
+            found.append(Entry(image, "test", part.name, next(filter(None, (t.of(image, part) for t in tables)), None)))
     return "plain folders, a fifth of the good images, the last by name, for the test", found
 
 
@@ -233,7 +266,7 @@ def _is_plain(folder: Path) -> bool:
     if not folder.is_dir() or (folder / "train").is_dir():
         return False
     classes = _classes(folder)
-    kinds = [p.name.lower() in NORMAL for p in classes]
+    kinds = [_is_normal(p) for p in classes]
     return any(kinds) and not all(kinds)
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -104,7 +105,11 @@ class Trainer:
         data = path.read_bytes()
         if self.identity.encode() not in data[: 1 << 16]:
             return False
-        tensors = load(data)
+        try:
+            tensors = load(data)
+        except SafetensorError:  # cut off by a copy or a broken disk
+            print(f"{path}: damaged; the training begins anew", file=sys.stderr)
+            return False
 
         def part(prefix: str) -> dict:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

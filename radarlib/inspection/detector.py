@@ -24,7 +24,7 @@ from radarlib.images import distinct, from_array, list_images, read_image, resiz
 from radarlib.inspection.regions import Region, regions
 from radarlib.inspection.roi import looked_at, read_roi, write_roi
 from radarlib.inspection.spaces import COLUMNS, SPACES
-from radarlib.layout import is_set
+from radarlib.layout import DRAWN, is_set
 from radarlib.oneclass import Distance, OneClass, calibrated
 from radarlib.runtime import progress
 
@@ -78,7 +78,8 @@ class Detector(OutlierMixin, BaseEstimator):
     Attributes
     ----------
     spaces_ : fitted on the images, as `decision.space` of the settings says.
-    region_ : `roi` at the size at which images are looked at.
+    region_ : `roi` at the size at which images are looked at. resized_roi_ : whether `roi` itself is of that size,
+        whatever the photographs' is, as in models of an older radarlib.
     features_ : (n, 2 per space) of the good images that the decision was fitted on.
     judged_ : after `fit`, their positions among the different images that were given.
     unseen_ : after `fit`, whether each of them is judged by networks that have not seen it.
@@ -110,7 +111,7 @@ class Detector(OutlierMixin, BaseEstimator):
         unreadable or too small image, fewer than FEWEST images, a training that diverged; ValueError for arrays that
         are no images.
         """
-        self.settings_ = self.settings or resolve({})
+        self.settings_, self.resized_roi_ = self.settings or resolve({}), False
         self.region_ = self._resized_region()
         images = self._folder(Path(X)) if isinstance(X, (str, Path)) else self._arrays(X)
         images = [images[i] for i in distinct(images).values()]
@@ -129,8 +130,13 @@ class Detector(OutlierMixin, BaseEstimator):
             known = [part for part in (good / "train/good", good / "train/ok", good / "good") if part.is_dir()]
             where = f": {known[0]}" if known else ", in a folder of their own"
             raise UserError(f"{good}: a data set with its test images; give the normal ones alone{where}")
-        files = progress(list_images(good), desc="reading", unit="image")
-        images = [looked_at(self.read(path), self.region_, str(path)) for path in files]
+        files = list_images(good)
+        if other := [p for p in sorted(good.iterdir()) if p.is_dir() and (p.name.lower() in DRAWN or is_set(p))]:
+            raise UserError(f"{other[0]}: holds masks, or defects too; give a folder of good images alone")
+        images = [
+            looked_at(self.read(path), self.region_, str(path))
+            for path in progress(files, desc="reading", unit="image")
+        ]
         height, width = max((image.shape[:2] for image in images), key=lambda shape: shape[0] * shape[1])
         if height * width > LARGE and self.settings_["decision"]["space"] != "features":
             print(
@@ -268,11 +274,12 @@ class Detector(OutlierMixin, BaseEstimator):
     @property
     def shape(self) -> tuple[int, int] | None:
         """(height, width) of the photographs that the region is for; None for any: without a region, and in models that
-        kept theirs resized.
+        kept theirs resized and did not say of which they were.
         """
-        size = self.settings_["data"]["image_size"]
-        height, width = (size, size) if self.roi is None else self.roi.shape
-        return None if (height, width) == (size, size) else (height, width)
+        if self.roi is None or self.resized_roi_:
+            return None
+        height, width = self.roi.shape
+        return height, width
 
     def read(self, path: Path) -> np.ndarray:
         """A file's image at the size at which it is looked at. Raises UserError as `read_image` does."""
@@ -322,9 +329,10 @@ class Detector(OutlierMixin, BaseEstimator):
         """(n,) of images; as in scikit-learn, -1 is anomalous, 1 is normal."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path | str) -> None:
         """Leave a model directory: safetensors, JSON and PNG, nothing that executes."""
         check_is_fitted(self)
+        directory = Path(directory)
         for space in self.spaces_:
             space.save(directory)
         if self.roi is not None:
@@ -338,6 +346,7 @@ class Detector(OutlierMixin, BaseEstimator):
                 "settings": self.settings_,
                 "map_scale": list(self.map_scales_),
                 **({} if self.peaks_ is None else {"peaks": self.peaks_.tolist(), "size": self.size_}),
+                **({} if self.shape is None else {"photographs": list(self.shape)}),
                 "features": self.features_.tolist(),
                 "calibration": self.calibration_.tolist(),
             },
@@ -374,7 +383,9 @@ class Detector(OutlierMixin, BaseEstimator):
             saved["settings"]["decision"]["rule"] = "forest"
         settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
         own = cls(settings, seed, device, read_roi(directory / ROI) if ROI in saved["files"] else None)
-        own.settings_ = settings
+        own.settings_, own.resized_roi_ = settings, False
+        if own.roi is not None and "photographs" not in saved:  # an older radarlib may have kept it resized
+            own.resized_roi_ = own.roi.shape == (settings["data"]["image_size"],) * 2
         own.region_ = own._resized_region()
         old, kinds = saved["format"] <= UNCALIBRATED, SPACES[settings["decision"]["space"]]
         own.spaces_ = [kind.load(directory, settings, seed, device, old) for kind in kinds]

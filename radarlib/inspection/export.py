@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -274,7 +273,8 @@ def _write(detector: Detector, out: Path, size: tuple[int, int], openvino: Modul
             graph, tuple(torch.zeros(size) for _ in names), path, input_names=names, output_names=["score", "map"],
             external_data=False, dynamo=True, verbose=False,
         )  # fmt: skip
-        for name in (*(f"detector{suffix}" for suffix in SUFFIXES), ROI):  # of an earlier export: `run.py` takes them
+        # Of an earlier export: `run.py` would take them, and half of each where this one is stopped.
+        for name in ("detector.json", *(f"detector{suffix}" for suffix in SUFFIXES), ROI):
             (out / name).unlink(missing_ok=True)
         if openvino is None:
             write_bytes(out / path.name, path.read_bytes())
@@ -293,7 +293,7 @@ def _write(detector: Detector, out: Path, size: tuple[int, int], openvino: Modul
     )  # fmt: skip
     if detector.region_ is not None:
         write_roi(detector.region_, out / ROI)
-    shutil.copyfile(EXAMPLE, out / "run.py")
+    write_bytes(out / "run.py", EXAMPLE.read_bytes())
 
 
 def _package(name: str) -> ModuleType:

@@ -1,10 +1,12 @@
 """Judge images with an exported detector: NumPy, OpenCV and ONNX Runtime or OpenVINO, no PyTorch, no radarlib.
 
-python run.py IMAGE …    beside detector.json and detector.onnx (or .xml): a line for each, and IMAGE.map.tiff
+python run.py IMAGE … [--out DIR]    beside detector.json and detector.onnx (or .xml)
 
-IMAGE is a PNG, JPEG or BMP of 8 or 16 bits, gray or colour: of other kinds OpenCV reads some otherwise than radarlib.
+A line for each, and its map, DIR/IMAGE.map.tiff (DIR: `maps`, in the folder where it is called). IMAGE is a PNG, JPEG
+or BMP of 8 or 16 bits, gray or colour: of other kinds OpenCV reads some otherwise than radarlib.
 """
 
+import argparse
 import json
 import sys
 import zlib
@@ -45,21 +47,23 @@ def inks(data):
 
 
 def read(path):
-    """(H, W) float32 in [-1, 1], upright; 8 or 16 bits, gray or colour."""
-    data = Path(path).read_bytes()
+    """(H, W) float32 in [-1, 1], upright; 8 or 16 bits, gray or colour. Raises ValueError for what it does not read."""
+    data = path.read_bytes()
     if not data.startswith(KINDS) or b"acTL" in data[: max(0, data.find(b"IDAT"))] or inks(data) == 4:
-        sys.exit(f"{path}: neither PNG, JPEG nor BMP with one picture in gray or RGB; save it as PNG")
-    pixels = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+        raise ValueError("neither PNG, JPEG nor BMP with one picture in gray or RGB; save it as PNG")
+    if data.startswith(KINDS[1]) and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise ValueError("a JPEG that ends in the middle; copy it again")  # OpenCV would fill up the rest
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     if pixels is None:
-        sys.exit(f"{path}: no image that OpenCV reads")
+        raise ValueError("no image that OpenCV reads")
     unit = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     if TOLD.get("shape") and list(unit.shape[:2]) != TOLD["shape"]:
-        sys.exit(f"{path}: {unit.shape[1]}x{unit.shape[0]} px; the region is for {TOLD['shape'][::-1]}")
+        raise ValueError(f"{unit.shape[1]}x{unit.shape[0]} px; the region is for {TOLD['shape'][::-1]}")
     gray = unit if unit.ndim == 2 else unit[..., ::-1] @ np.array([0.2125, 0.7154, 0.0721], np.float32)
     if TOLD["side"] and gray.shape != (TOLD["side"], TOLD["side"]):
         gray = cv2.resize(gray, (TOLD["side"], TOLD["side"]), interpolation=cv2.INTER_AREA)
     if list(gray.shape) != TOLD["size"]:
-        sys.exit(f"{path}: {gray.shape[1]}x{gray.shape[0]} px; the detector is for {TOLD['size'][::-1]}")
+        raise ValueError(f"{gray.shape[1]}x{gray.shape[0]} px; the detector is for {TOLD['size'][::-1]}")
     image = np.ascontiguousarray(gray.clip(0, 1) * 2 - 1, np.float32)
     if (HERE / "roi.png").exists():  # where nobody looks stands the mean of the rest
         roi = cv2.imread(str(HERE / "roi.png"), cv2.IMREAD_GRAYSCALE) > 0
@@ -81,17 +85,30 @@ def noise(image):
     return normal.reshape(image.shape)
 
 
-def main(paths):
-    run = runner()
+def main(paths, out):
+    """Judge images; 1 where one of them could not be."""
+    run, failed = runner(), 0
     for path in paths:
-        image = read(path)
+        try:
+            image = read(path)
+        except (OSError, ValueError) as error:
+            print(f"{path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+            failed = 1
+            continue
         score, found = run({"image": image, **({"noise": noise(image)} if TOLD["noise"] else {})})
-        cv2.imwrite(f"{path}.map.tiff", found)
+        file = out.joinpath(*(part for part in path.parts if part not in (path.anchor, "..")))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(f"{file}.map.tiff", found)
         good = np.array(TOLD["calibration"])  # scores of the good images, each by a decision that had not seen it
         p = (1 + np.count_nonzero(good >= score)) / (len(good) + 1)
         verdict = "ANOMALOUS" if score > TOLD["threshold"] else "normal"
         print(f"{path}: {verdict}, score {float(score):.6g}, p {p:.3g}")
+    return failed
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description="Judge images with the detector that lies beside this file.")
+    parser.add_argument("image", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("maps"), help="for the maps (default: maps)")
+    told = parser.parse_args()
+    sys.exit(main(told.image, told.out))

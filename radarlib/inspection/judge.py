@@ -32,9 +32,11 @@ from radarlib.layout import SUFFIXES, images_in
 from radarlib.runtime import progress, use_threads
 from radarlib.textures import PRINT_DEFECTS, print_image
 
-FLUSH_SECONDS = 2.0  # what a killed detection loses at most
+FLUSH_SECONDS = 2.0  # what a killed detection loses at most, while results are few
+FLUSH_SHARE = 20  # times as long as writing them took at least lie between two times, so that it stays a small part
 BOX = (255, 255, 0)  # cyan, which neither gray images nor the heat have
 POLL_SECONDS = 1.0  # between two looks at a folder that is watched; a file that has not changed meanwhile is whole
+AGAIN_SECONDS = 60.0  # until an image that could not be judged is tried again: a full disk may have room by then
 
 
 def fit(
@@ -52,11 +54,29 @@ def fit(
         raise UserError(f"{roi}: lies among the good images, and would be taken for one; move it out of {good}")
     detector = Detector(settings, seed, device, read_roi(roi) if roi else None)
     with alone_in(out):
+        place = out
         if (out / "detector.json").is_file():
-            print(f"{out}: holds a fitted model, which this one will replace", file=sys.stderr)
-        detector.fit(good, out=out)
+            print(f"{out}: holds a fitted model, which this one will replace when it is done", file=sys.stderr)
+            place = _beside(out)
+        detector.fit(good, out=place)
         detector.save(out)
+        if place != out:
+            for file in place.iterdir():
+                file.replace(out / file.name)
+            place.rmdir()
     return detector
+
+
+def _beside(out: Path) -> Path:
+    """A folder for a fit that shall leave the model in `out` as it is until its own is whole. It knows the training
+    there, which need not be repeated where it is the same.
+    """
+    place = out / "refit"
+    if not place.is_dir():
+        for name in ("model.safetensors", "model.json", "loss.csv", "timing.json"):
+            if (out / name).is_file():
+                write_bytes(place / name, (out / name).read_bytes())
+    return place
 
 
 def overlay(image: np.ndarray, s: np.ndarray, scale: float, found: Sequence[Region] = ()) -> np.ndarray:
@@ -94,6 +114,7 @@ class Results:
     done: dict[str, dict] = field(default_factory=dict)
     rows: dict[str, dict] = field(default_factory=dict)
     flushed: float = field(default_factory=time.monotonic)
+    pause: float = 0.0  # seconds until the next time, at least
     waiting: bool = False  # whether something was found since they were written
 
     @classmethod
@@ -125,21 +146,38 @@ class Results:
             return False
         return not self.drawn(kept["anomalous"]) or all(f.is_file() for f in self.files(name))
 
-    def add(self, name: str, found: dict) -> None:
-        self.done[name] = found
+    def take_up(self) -> None:
+        """What an earlier run of this model has found stays in the results, though its images may be gone by now."""
+        for name, found in self.done.items():
+            if "size" in found:
+                self._show(name, found)
+
+    def _show(self, name: str, found: dict) -> None:
         self.rows[name] = {key: found[key] for key in self.values}
         if "regions" in self.values:
             self.rows[name]["regions"] = len(found["regions"])
+
+    def add(self, name: str, found: dict) -> None:
+        self.done[name] = found
+        self._show(name, found)
         self.waiting = True
-        if time.monotonic() - self.flushed > FLUSH_SECONDS:
+        if time.monotonic() - self.flushed > max(FLUSH_SECONDS, self.pause):
             self.flush()
 
+    def drop(self, name: str) -> None:
+        """Forget what was found of an image that has become another, which cannot be judged."""
+        if self.done.pop(name, None):
+            self.rows.pop(name, None)
+            self.waiting = True
+
     def flush(self) -> None:
+        began = time.monotonic()
         write_json(self.out / "detect.json", {"model": self.model, "done": self.done})
         said = {name: {key: self.done[name][key] for key in ("size", *self.values)} for name in self.rows}
         write_json(self.out / "detections.json", {"model": self.model, "images": said})
         write_csv(self.out / "scores.csv", self.table, 6)
         self.waiting, self.flushed = False, time.monotonic()
+        self.pause = FLUSH_SHARE * (self.flushed - began)
 
 
 def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
@@ -256,7 +294,22 @@ def judge(
                 results.add(name, answer)
         results.flush()
         report(results.table, failures, out)
+    _say_sizes(detector, results)
     return results.table, failures
+
+
+def _say_sizes(detector: Detector, results: Results) -> None:
+    """A line where images are not of the size of the good ones, as of another camera, or resized."""
+    if detector.size_ is None:
+        return
+    height, width = detector.size_
+    other = [name for name in results.rows if tuple(results.done[name]["size"]) != (width, height)]
+    if other:
+        print(
+            f"{other[0]}{f' and {len(other) - 1} more' if other[1:] else ''}: of another size than the good images"
+            f" ({width}×{height} px); their scores mean the same only where a pixel shows as much of the surface",
+            file=sys.stderr,
+        )
 
 
 def judge_shard(model: Path, shard: Path, out: Path, device: str, maps: str) -> None:
@@ -270,8 +323,9 @@ def judge_shard(model: Path, shard: Path, out: Path, device: str, maps: str) -> 
 def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int | None = None) -> None:
     """Judge the images of a folder as they arrive, and say of each a line, until it is interrupted.
 
-    A file is judged when it has not changed between two looks; one that cannot be read is named, and looked at again
-    when it changes. polls : how often to look (None: without end). Raises UserError for a missing folder, and for
+    A file is judged when it has not changed between two looks; one that cannot be judged is named, and tried again when
+    it changes, and from time to time. What was judged stays in the results when its file is gone, in a later watch of
+    the same model too. polls : how often to look (None: without end). Raises UserError for a missing folder, and for
     results that would lie in it.
     """
     if not folder.is_dir():
@@ -280,7 +334,13 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
     print(f"{folder}: watched; interrupt to stop", file=sys.stderr)
     with alone_in(out):
         results, seen, settled = Results.of(detector, out, model), dict[Path, tuple[int, int]](), set[Path]()
-        failures: dict[str, str] = {}
+        failures: dict[Path, _Failure] = {}
+        results.take_up()
+
+        def leave() -> None:
+            results.flush()
+            report(results.table, [failure.line for failure in failures.values()], out)
+
         try:
             while polls is None or polls > 0:
                 polls, idle = None if polls is None else polls - 1, True
@@ -291,17 +351,29 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
                     if seen.get(path) != state:
                         seen[path] = state
                         settled.discard(path)
-                    elif path not in settled:
+                    elif path not in settled or (path in failures and failures[path].due):
                         settled.add(path)
                         idle = False
                         _announce(detector, path, path.relative_to(folder).as_posix(), results, failures)
-                if idle and results.waiting:
-                    results.flush()
+                if idle and results.waiting and time.monotonic() - results.flushed > results.pause:
+                    leave()
                 if polls != 0:
                     time.sleep(POLL_SECONDS)
         finally:
-            results.flush()
-            report(results.table, list(failures.values()), out)
+            if results.waiting or results.rows or failures or not (out / "scores.csv").is_file():
+                leave()
+
+
+@dataclass
+class _Failure:
+    """Why an image could not be judged."""
+
+    line: str
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self.since > AGAIN_SECONDS
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -313,13 +385,15 @@ def _state(path: Path) -> tuple[int, int] | None:
     return (found.st_size, found.st_mtime_ns) if found.st_size else None
 
 
-def _announce(detector: Detector, path: Path, name: str, results: Results, failures: dict[str, str]) -> None:
-    failures.pop(name, None)
+def _announce(detector: Detector, path: Path, name: str, results: Results, failures: dict[Path, _Failure]) -> None:
+    before = failures.pop(path, None)
     try:
         found = judged(detector, path, name, results)
     except UserError as error:
-        failures[name] = str(error)
-        print(f"radarlib: {error}", file=sys.stderr)
+        failures[path] = _Failure(str(error))
+        results.drop(name)
+        if before is None or before.line != str(error):
+            print(f"radarlib: {error}", file=sys.stderr)
         return
     results.add(name, found)
     print(f"{name}: {'ANOMALOUS' if found['anomalous'] else 'normal'}, score {found['score']:.3g}", flush=True)

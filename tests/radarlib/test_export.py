@@ -48,7 +48,7 @@ def said(folder, *images) -> dict[str, tuple[float, float]]:
         "import sys, runpy; sys.modules.update(torch=None, radarlib=None);"
         f"sys.argv[1:] = {[str(i) for i in images]!r}; runpy.run_path({str(folder / 'run.py')!r}, run_name='__main__')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     told = re.findall(r"^(.*): (?:ANOMALOUS|normal), score (.*), p (.*)$", done.stdout, re.MULTILINE)
     return {file: (float(score), float(p)) for file, score, p in told}
@@ -73,9 +73,10 @@ def test_exported_scores_and_maps_are_the_detectors(tmp_path, space, kind, regio
         score, p = found[str(file)]
         assert score == pytest.approx(expected.score, rel=1e-3, abs=1e-3)
         assert p == pytest.approx(expected.p_value, rel=1e-2)
-        there = cv2.imread(f"{file}.map.tiff", cv2.IMREAD_UNCHANGED)
+        beside = tmp_path / "there/maps" / file.relative_to(file.anchor)  # and not among the images
+        there = cv2.imread(f"{beside}.map.tiff", cv2.IMREAD_UNCHANGED)
         np.testing.assert_allclose(there, expected.anomaly_map, rtol=2e-3, atol=2e-3)
-    assert len((tmp_path / "there/run.py").read_text().splitlines()) < 100
+    assert len((tmp_path / "there/run.py").read_text().splitlines()) < 120
     told = json.loads((tmp_path / "there/detector.json").read_text())
     assert told["threshold"] == detector.threshold_ and told["size"] == [HEIGHT, WIDTH]
 
@@ -125,7 +126,25 @@ def test_the_exported_reader_refuses_what_opencv_reads_otherwise(tmp_path, name,
     (tmp_path / "detector.json").write_text(json.dumps({"side": None, "size": [HEIGHT, WIDTH]}))
     read = runpy.run_path(shutil.copy(EXAMPLE, tmp_path / "run.py"))["read"]
     write(tmp_path / name)
-    with pytest.raises(SystemExit, match=f"{name}: neither PNG, JPEG nor BMP with one picture in gray or RGB"):
+    with pytest.raises(ValueError, match="neither PNG, JPEG nor BMP with one picture in gray or RGB"):
         read(tmp_path / name)
     cv2.imwrite(str(tmp_path / "plain.png"), surface(0))
     np.testing.assert_array_equal(read(tmp_path / "plain.png"), read_image(tmp_path / "plain.png"))
+
+
+def test_the_exported_reader_names_what_it_cannot_read_and_goes_on(tmp_path):
+    export(fitted(tmp_path / "model", "features"), tmp_path / "there")
+    Image.fromarray(surface(1)).save(tmp_path / "whole.jpg")
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) * 6 // 10])
+    run = [sys.executable, "there/run.py", "cut.jpg", "none.png", "there", "whole.jpg", "--out", "found"]
+    done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout.startswith("whole.jpg: ") and len(done.stdout.splitlines()) == 1
+    assert done.stderr.splitlines() == [
+        "cut.jpg: a JPEG that ends in the middle; copy it again",
+        "none.png: No such file or directory",
+        "there: Is a directory",
+    ]
+    assert [p.name for p in (tmp_path / "found").iterdir()] == ["whole.jpg.map.tiff"]
+    none = subprocess.run([sys.executable, "there/run.py"], capture_output=True, text=True, cwd=tmp_path)
+    assert none.returncode == 2 and "image" in none.stderr

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -259,11 +260,63 @@ def test_a_region_is_for_images_of_its_size_before_they_are_resized(folders, cap
 
 def test_a_model_with_a_region_that_was_kept_resized_still_judges(folders):
     """As fits have left them before the region was held against the files."""
-    write_png(folders / "roi.png", np.full((16, 16), 255, np.uint8))
-    detector = Detector(
-        resolve({**TINY, "data": {**TINY["data"], "image_size": 16}}), roi=read_roi(folders / "roi.png")
-    ).fit(folders / "good")
+    write_png(folders / "roi.png", np.full((24, 32), 255, np.uint8))
+    assert fit(folders, "--roi", str(folders / "roi.png"), "--image-size", "16") == 0
+    model, saved = folders / "model", read_json(folders / "model/detector.json")
+    assert saved.pop("photographs") == [24, 32]
+    write_png(model / "roi.png", np.full((16, 16), 255, np.uint8))
+    saved["files"]["roi.png"] = sha256_file(model / "roi.png")
+    write_json(model / "detector.json", saved)
+    detector = Detector.load(model, "cpu")
     assert detector.shape is None and detector.detect(pictures(1)[0]).anomaly_map.any()
+
+
+def test_a_region_as_small_as_images_are_made_is_for_photographs_of_that_size(folders, capsys):
+    write_png(folders / "roi.png", np.full((16, 16), 255, np.uint8))
+    assert fit(folders, "--roi", str(folders / "roi.png"), "--image-size", "16") == 2
+    assert "0.png: 32×24 px, and the region to look at is 16×16" in capsys.readouterr().err
+
+
+def test_a_model_stays_until_the_next_one_is_whole(folders, monkeypatch, capsys):
+    assert fit(folders) == 0
+    files = lambda: {p.name: p.read_bytes() for p in (folders / "model").iterdir() if p.is_file()}  # noqa: E731
+    before, detect = files(), ["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]
+
+    def stopped(self: Detector) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Detector, "_decide", stopped)
+        assert fit(folders, "--loss", "huber") == 130
+    assert files() == before and main(detect) == 0
+    capsys.readouterr()
+    assert fit(folders, "--loss", "huber") == 0 and "training" not in capsys.readouterr().err  # it was trained already
+    assert files().keys() == before.keys() and files()["model.safetensors"] != before["model.safetensors"]
+    assert main(detect) == 0 and not (folders / "model/refit").exists()
+    assert fit(folders, "--loss", "huber") == 0 and "training" not in capsys.readouterr().err  # nor is it again
+
+
+def test_images_of_another_size_than_the_good_ones_are_named(folders, capsys):
+    assert fit(folders) == 0
+    write_png(folders / "new/wide.png", np.zeros((24, 40), np.uint8))
+    assert main(["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]) == 0
+    assert "wide.png: of another size than the good images (32×24 px)" in capsys.readouterr().err
+
+
+def test_good_images_beside_masks_are_refused(folders, capsys):
+    write_png(folders / "good/masks/0.png", np.full((24, 32), 255, np.uint8))
+    assert fit(folders) == 2
+    assert "good/masks: holds masks, or defects too" in capsys.readouterr().err
+
+
+def test_what_another_user_owns_is_told_in_a_line(folders, monkeypatch, capsys):
+    def closed(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied", "list.txt")
+
+    assert fit(folders) == 0
+    monkeypatch.setattr(judge, "inputs", closed)
+    assert main(["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]) == 2
+    assert capsys.readouterr().err.endswith("radarlib: list.txt: permission denied; allow it, or copy it\n")
 
 
 def test_what_lies_among_the_good_images_is_not_learned(folders, capsys):
@@ -346,6 +399,43 @@ def test_what_a_watch_has_found_is_written_when_nothing_more_arrives(folders, mo
     detector = Detector.load(folders / "model", "cpu")
     judge.watch(detector, folders / "new", folders / "out", folders / "model", polls=6)
     assert written == [5, 5]  # once all were judged, and at the end
+
+
+def test_a_watch_that_goes_on_keeps_what_is_gone_and_drops_what_has_become_unreadable(folders, monkeypatch, capsys):
+    assert fit(folders) == 0
+    monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
+    detector, out, model = Detector.load(folders / "model", "cpu"), folders / "out", folders / "model"
+    judge.watch(detector, folders / "new", out, model, polls=4)
+    before = pd.read_csv(out / "scores.csv").set_index("image")
+    judge.watch(detector, folders / "new", out, model, polls=0)  # stopped at once
+    assert list(pd.read_csv(out / "scores.csv")["image"]) == list(before.index)
+    (folders / "new/0.png").unlink()
+    (folders / "new/1.png").write_bytes(b"no image")
+    judge.watch(detector, folders / "new", out, model, polls=4)
+    after = pd.read_csv(out / "scores.csv").set_index("image")
+    pd.testing.assert_frame_equal(after, before.drop("1.png"))
+    assert set(json.loads((out / "detections.json").read_text())["images"]) == set(after.index)
+    assert "1.png: not a readable image" in (out / "report.html").read_text()
+    capsys.readouterr()
+
+
+def test_a_watch_tries_again_what_could_not_be_written(folders, monkeypatch, capsys):
+    assert fit(folders) == 0
+    monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(judge, "AGAIN_SECONDS", 0.1)
+    full, write = [3], judge.write_bytes
+
+    def on_a_full_disk(path: Path, data: bytes) -> None:
+        if "maps" in path.parts and full[0]:
+            full[0] -= 1
+            raise UserError(f"{path}: cannot be written (No space left on device)")
+        write(path, data)
+
+    monkeypatch.setattr(judge, "write_bytes", on_a_full_disk)
+    judge.watch(Detector.load(folders / "model", "cpu"), folders / "new", folders / "out", folders / "model", polls=60)
+    assert len(pd.read_csv(folders / "out/scores.csv")) == 5
+    assert "No space left" not in (folders / "out/report.html").read_text()
+    assert capsys.readouterr().err.count("No space left") == 3
 
 
 def test_a_watch_does_not_judge_what_it_leaves(folders):

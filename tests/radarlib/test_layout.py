@@ -1,5 +1,6 @@
 """Tiny trees in the layouts that people have: each is found by itself, and read as its makers mean it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from conftest import write_png
 from radarlib.config import resolve
 from radarlib.datasets import ImageSet, read_set
 from radarlib.errors import UserError
-from radarlib.layout import available_sets, is_set, listing
+from radarlib.layout import available_sets, images_in, is_set, listing
 
 RNG = np.random.default_rng(0)
 OPTIONS = resolve({})["data"]
@@ -223,3 +224,42 @@ def test_what_is_no_set_is_none(tmp_path):
     assert available_sets(tmp_path) == []
     with pytest.raises(UserError, match=r"photos: no data set .*; sets found under .*: none"):
         listing(tmp_path, "photos")
+
+
+def test_masks_of_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    image(tmp_path / "x/train/good/{}.png", 5)
+    for part in "ab":
+        image(tmp_path / f"x/test/dent/{part}/0.png")
+        mask(tmp_path / f"x/ground_truth/dent/{part}/0_mask.png")
+    found = {e.path.parent.name: e.mask for e in listing(tmp_path, "x").entries if e.split == "test"}
+    assert {part: file.parent.name for part, file in found.items() if file} == {"a": "a", "b": "b"}
+    (tmp_path / "x/ground_truth/dent/b/0_mask.png").unlink()
+    with pytest.raises(UserError, match=r"a/0_mask.png: the mask of .*a/0.png and of .*b/0.png; give each class"):
+        listing(tmp_path, "x")
+
+
+def test_an_image_that_is_listed_twice_is_refused(tmp_path):
+    image(tmp_path / "x/{}.png", 6)
+    rows = ["image,label,split", *(f"{k}.png,good,train" for k in range(4)), "4.png,good,test", "./4.png,scratch,test"]
+    (tmp_path / "x/images.csv").write_text("\n".join(rows))
+    with pytest.raises(UserError, match=r"4.png: is listed twice"):
+        listing(tmp_path, "x")
+
+
+def test_linked_subfolders_are_read_once_and_closed_ones_are_named(tmp_path, monkeypatch):
+    image(tmp_path / "store/{}.png", 2)
+    image(tmp_path / "all/0.png")
+    (tmp_path / "all/day").symlink_to(tmp_path / "store", target_is_directory=True)
+    (tmp_path / "store/back").symlink_to(tmp_path / "all", target_is_directory=True)
+    os.mkfifo(tmp_path / "all/pipe.png")
+    assert [p.relative_to(tmp_path / "all").as_posix() for p in images_in(tmp_path / "all")] == [
+        "0.png", "day/0.png", "day/1.png",
+    ]  # fmt: skip
+
+    def closed(folder, onerror, followlinks):
+        onerror(PermissionError(13, "Permission denied", f"{folder}/night"))
+        return iter(())
+
+    monkeypatch.setattr(os, "walk", closed)
+    with pytest.raises(UserError, match=r"all/night: cannot be read \(Permission denied\)"):
+        images_in(tmp_path / "all")

@@ -41,6 +41,16 @@ def test_killed_and_resumed_equals_uninterrupted(images, settings, tmp_path, mon
     assert not (tmp_path / "killed/checkpoint.safetensors").exists()
 
 
+def test_a_checkpoint_that_is_cut_off_is_no_end(images, settings, tmp_path, capsys):
+    trainer = Trainer(images, settings, 0)
+    trainer.train_step()
+    trainer.save(tmp_path / "checkpoint")
+    data = (tmp_path / "checkpoint").read_bytes()
+    (tmp_path / "checkpoint").write_bytes(data[: len(data) // 2])
+    assert not Trainer(images, settings, 0).resume(tmp_path / "checkpoint")
+    assert "checkpoint: damaged; the training begins anew" in capsys.readouterr().err
+
+
 def test_a_checkpoint_of_other_settings_or_images_is_not_continued(images, settings, tmp_path):
     trainer = Trainer(images, settings, 0)
     trainer.train_step()
