@@ -16,6 +16,7 @@ from radarlib.textures import smooth_field
 
 SHARE = 0.5  # of the images that get a defect (DRAEM §4.1)
 OPACITY = (0.1, 1.0)  # β of DRAEM Eq. 2
+CELLS = 5  # the logarithm of the most cells of a mask's noise along a side
 TILES = 8  # per side, of a shuffled surface
 
 
@@ -25,10 +26,11 @@ def numpy_rng(generator: torch.Generator) -> np.random.Generator:
 
 
 def blob(side: int, rng: np.random.Generator) -> np.ndarray:
-    """A mask of uneven regions of one size, (side, side) bool: noise of a random scale above a threshold, as DRAEM's
-    Perlin noise.
+    """A mask of uneven regions of one size, (side, side) bool: noise above a threshold, of a scale along each axis
+    that is drawn by itself, as DRAEM's Perlin noise of 1 to 32 cells.
     """
-    return smooth_field((side, side), side * rng.choice([1 / 48, 1 / 24, 1 / 12, 1 / 8]), rng) > rng.uniform(1.0, 1.8)
+    cells = 2.0 ** rng.integers(0, CELLS + 1, 2)
+    return smooth_field((side, side), tuple(side / (3 * cells)), rng) > rng.uniform(1.0, 1.8)
 
 
 def texture(surface: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -24,6 +24,11 @@ MEAN = 21 / 256  # side of DRAEM's mean filter over the map, of the image's side
 HIGHEST = 50 / 256**2  # share of the map's pixels whose mean is DiffusionAD's score, in the authors' code
 
 
+def highest_mean(found: np.ndarray) -> float:
+    """A map's score: the highest value of its local mean (§3.4)."""
+    return peak(uniform_filter(found, max(1, round(MEAN * len(found)))))
+
+
 def fit(given: Given) -> Fitted:
     """Loss: L2 and SSIM of the restored image, focal loss of the segmentation (Eqs. 4 to 6); the map is the
     segmentation, the score the highest value of its local mean.
@@ -45,7 +50,7 @@ def fit(given: Given) -> Fitted:
         x = single(image).to(given.device)
         x_hat = net["restore"](x)
         found = plane(net["find"](torch.cat([x, x_hat], 1)).sigmoid())
-        return Found(found, peak(uniform_filter(found, max(1, round(MEAN * len(found))))), plane(x_hat))
+        return Found(found, highest_mean(found), plane(x_hat))
 
     return Fitted(judge, losses)
 

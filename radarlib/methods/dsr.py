@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from radarlib.methods import artificial
 from radarlib.methods.blocks import Hourglass, conv, focal
+from radarlib.methods.draem import highest_mean
 from radarlib.methods.fitting import TOGETHER, Fitted, Found, Given, minimise, plane, single
 
 LR = 0.002
@@ -23,9 +24,21 @@ NEAREST = 0.05  # share of it that is too near to be wrong
 PIXELS = 10.0  # weight of the pixels' loss, in the authors' code
 
 
-def _decoder() -> nn.Sequential:
-    up = nn.Upsample(scale_factor=2, mode="nearest")
-    return nn.Sequential(conv(CODE, WIDTH), up, conv(WIDTH, WIDTH), up, conv(WIDTH, 16), nn.Conv2d(16, 1, 3, padding=1))
+UP = nn.Upsample(scale_factor=2, mode="nearest")
+
+
+def _decoder(first: int = CODE) -> nn.Sequential:
+    return nn.Sequential(
+        conv(first, WIDTH), UP, conv(WIDTH, WIDTH), UP, conv(WIDTH, 16), nn.Conv2d(16, 1, 3, padding=1)
+    )
+
+
+def _narrow() -> nn.Sequential:
+    """Codes by way of a quarter of their side: what sees them as they are could copy wrong ones."""
+    return nn.Sequential(
+        conv(CODE, WIDTH), conv(WIDTH, 2 * WIDTH, 2), conv(2 * WIDTH, 4 * WIDTH, 2), UP, conv(4 * WIDTH, 2 * WIDTH), UP,
+        conv(2 * WIDTH, 2 * WIDTH),
+    )  # fmt: skip
 
 
 class Quantised(nn.Module):
@@ -92,8 +105,8 @@ def fit(given: Given) -> Fitted:
     vq.requires_grad_(False)
     vq.settle(beside_textures(few, generator))
     net = nn.ModuleDict({
-        "restrict": nn.Sequential(conv(CODE, 2 * WIDTH), conv(2 * WIDTH, 2 * WIDTH), nn.Conv2d(2 * WIDTH, CODE, 1)),
-        "decoder": _decoder(), "find": Hourglass(2, 1, skip=True),
+        "restrict": nn.Sequential(_narrow(), nn.Conv2d(2 * WIDTH, CODE, 1)),
+        "decoder": nn.Sequential(_narrow(), _decoder(2 * WIDTH)), "find": Hourglass(2, 1, skip=True),
     }).to(given.device)  # fmt: skip
 
     def segmented(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,6 +130,7 @@ def fit(given: Given) -> Fitted:
     def judge(image: np.ndarray) -> Found:
         codes = vq.quantise(vq.encoder(single(image).to(given.device)))
         logits, _, x_hat = segmented(codes)
-        return Found(plane(logits.sigmoid()), x_hat=plane(x_hat))
+        found = plane(logits.sigmoid())
+        return Found(found, highest_mean(found), plane(x_hat))
 
     return Fitted(judge, losses)

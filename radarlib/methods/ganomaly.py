@@ -4,6 +4,7 @@ et al. 2019), whose generator is a U-Net and whose discriminator gives the featu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,14 +12,42 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from radarlib.methods.blocks import Hourglass, conv
+from radarlib.methods.blocks import DEPTH, Hourglass, conv
 from radarlib.methods.fitting import Fitted, Found, Given, plane, single
 from radarlib.runtime import progress
 
 LR, BETAS = 0.001, (0.5, 0.999)  # GANomaly §4: 0.002
-LATENT = 8  # channels of the code, at an eighth of the side
+LATENT, NUMBERS = 8, 100  # channels at an eighth of the side, of which the numbers of a code are made
 ADVERSARIAL, CONTEXT, CODE = 1.0, 50.0, 1.0  # GANomaly Eq. 5; in SkipGANomaly 1, 40, 1 (Eq. 5)
 SKIP_CONTEXT, SHARE = 40.0, 0.9  # λ of SkipGANomaly's score (Eq. 6)
+
+
+class Coder(nn.Module):
+    """An autoencoder whose code is one vector for the whole image, (N, NUMBERS): a code that has places would let a
+    defect pass at its own.
+    """
+
+    def __init__(self, side: int):
+        super().__init__()
+        self.net = Hourglass(1, 1, skip=False, latent=LATENT)
+        self.shape = (LATENT, side // 2**DEPTH, side // 2**DEPTH)
+        self.narrow = nn.Linear(math.prod(self.shape), NUMBERS)
+        self.widen = nn.Linear(NUMBERS, math.prod(self.shape))
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.narrow(self.net.encode(x)[0].flatten(1))
+
+    def decode(self, z: Tensor) -> Tensor:
+        h = self.widen(z).unflatten(1, self.shape)
+        return self.net.decode(h, [h] * DEPTH)
+
+
+class Inner(Hourglass):
+    """A U-Net past whose first halving no detail goes, as in the authors' code: at full resolution it would copy."""
+
+    def encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        z, (first, *others) = super().encode(x)
+        return z, [torch.zeros_like(first), *others]
 
 
 class Discriminator(nn.Module):
@@ -26,12 +55,21 @@ class Discriminator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = nn.Sequential(conv(1, 16, 2), conv(16, 32, 2), conv(32, 64, 2))
-        self.real = nn.Conv2d(64, 1, 3, padding=1)
+        self.features: nn.Module = nn.Sequential(conv(1, 16, 2), conv(16, 32, 2), conv(32, 64, 2))
+        self.real: nn.Module = nn.Conv2d(64, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         found = self.features(x)
-        return found, self.real(found).mean((1, 2, 3))
+        return found, self.real(found).flatten(1).mean(1)
+
+
+class Whole(Discriminator):
+    """The same with features of the whole image, (N, NUMBERS)."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(self.features, nn.Flatten(), nn.Linear(64 * (side // 8) ** 2, NUMBERS))
+        self.real = nn.Linear(NUMBERS, 1)
 
 
 def _play(
@@ -69,13 +107,13 @@ def _play(
 def fit(given: Given) -> Fitted:
     """GANomaly: the score is the L1 distance of the two codes (Eq. 6); the map, which it has not, is |x − x̂|."""
     torch.manual_seed(given.seed)
-    generator, encoder = Hourglass(1, 1, False, LATENT), Hourglass(1, 1, False, LATENT)
+    generator, encoder = Coder(given.stack.shape[-1]), Coder(given.stack.shape[-1])
     net, critic = nn.ModuleList([generator, encoder]), Discriminator()
 
     def pair(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        z, past = generator.encode(x)
-        x_hat = generator.decode(z, past)
-        return x_hat, z, encoder.encode(x_hat)[0]
+        z = generator.encode(x)
+        x_hat = generator.decode(z)
+        return x_hat, z, encoder.encode(x_hat)
 
     def loss(x: Tensor) -> tuple[Tensor, Tensor]:
         x_hat, z, z_hat = pair(x)
@@ -99,7 +137,7 @@ def fit_skip(given: Given) -> Fitted:
     features (Eqs. 6 to 8); the map is |x − x̂|.
     """
     torch.manual_seed(given.seed)
-    net, critic = Hourglass(1, 1, skip=True), Discriminator()
+    net, critic = Inner(1, 1, skip=True), Whole(given.stack.shape[-1])
 
     def loss(x: Tensor) -> tuple[Tensor, Tensor]:
         x_hat = net(x)

@@ -92,7 +92,7 @@ def fit_riad(given: Given) -> Fitted:
         alike = (1 - gradient_similarity(x, y)).mean() + (1 - ssim_map(x, y)).mean()
         return F.mse_loss(y, x) + WEIGHT * alike
 
-    losses = minimise(net, loss, given, LR, "RIAD")
+    losses = minimise(net, loss, given.longer(), LR, "RIAD")
 
     @torch.inference_mode()
     def judge(image: np.ndarray) -> Found:

@@ -16,8 +16,9 @@ from radarlib.methods.artificial import cut_paste, numpy_rng
 from radarlib.methods.blocks import conv
 from radarlib.methods.fitting import TOGETHER, Fitted, Found, Given, minimise, single
 
-LR = 0.001
+LR, LR_CUTPASTE = 0.001, 0.003
 CODE = 32  # numbers of a code
+WIDTHS = [1, 16, 32, 64]  # channels of Deep SVDD's network
 PATCH = 3 / 8  # side of CutPaste's patches, of the image's; the paper's smallest are 64 of 256 px
 STRIDE = 4  # of its patches, in px
 RIDGE = 0.01  # of the codes' covariance, as a share of its largest eigenvalue
@@ -26,14 +27,16 @@ KINDS = 3  # normal, CutPaste, scar (§3.3)
 
 class Sphere(nn.Module):
     """φ of Deep SVDD, without biases, at every eighth pixel: (N, 1, S, S) → (N, CODE, S / 8, S / 8). A location sees a
-    patch of 36 px.
+    patch of 36 px. Batch norms, which have no bias either, keep its codes from shrinking to nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        widths = [1, 16, 32, 64]
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 5, 1, 2, bias=False) for a, b in itertools.pairwise(widths))
-        self.head = nn.Conv2d(64, CODE, 1, bias=False)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 5, 1, 2, bias=False), nn.BatchNorm2d(b, eps=1e-4, affine=False))
+            for a, b in itertools.pairwise(WIDTHS)
+        )
+        self.head = nn.Conv2d(WIDTHS[-1], CODE, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -41,10 +44,29 @@ class Sphere(nn.Module):
         return self.head(x)
 
 
+def _back() -> nn.Sequential:
+    """From codes to images, for the pretraining."""
+    steps = [
+        layer
+        for a, b in itertools.pairwise([CODE, *WIDTHS[:0:-1]])
+        for layer in (conv(a, b), nn.Upsample(scale_factor=2))
+    ]
+    return nn.Sequential(*steps, nn.Conv2d(WIDTHS[1], 1, 3, padding=1))
+
+
 def fit_deep_svdd(given: Given) -> Fitted:
-    """The hard sphere ‖φ(x) − c‖² (Eq. 4), c the mean of the untrained codes; on patches, so that there is a map."""
+    """The hard sphere ‖φ(x) − c‖² (Eq. 4); on patches, so that there is a map. φ is an autoencoder's first, and c the
+    mean of its codes (§4.2).
+    """
     torch.manual_seed(given.seed)
     net = Sphere().to(given.device)
+    both = nn.Sequential(net, _back())
+
+    def apart(some: Tensor, _: torch.Generator) -> Tensor:
+        x = given.stack[some].to(given.device)
+        return F.mse_loss(both(x), x)
+
+    losses = minimise(both, apart, given, LR, "Deep SVDD, autoencoder")
     with torch.no_grad():
         centre = torch.cat([net(x.to(given.device)) for x in given.stack.split(TOGETHER)]).mean((0, 2, 3))
         centre = torch.where(centre.abs() < 0.1, 0.1 * torch.where(centre < 0, -1.0, 1.0), centre)[:, None, None]
@@ -52,7 +74,7 @@ def fit_deep_svdd(given: Given) -> Fitted:
     def far(x: Tensor) -> Tensor:
         return ((net(x.to(given.device)) - centre) ** 2).sum(1)
 
-    losses = minimise(net, lambda some, _: far(given.stack[some]).mean(), given, LR, "Deep SVDD")
+    losses += minimise(net, lambda some, _: far(given.stack[some]).mean(), given, LR, "Deep SVDD")
 
     @torch.inference_mode()
     def judge(image: np.ndarray) -> Found:
@@ -93,7 +115,7 @@ def fit_cutpaste(given: Given) -> Fitted:
         every = [*normal, *(cut_paste(x, rng, scar) for scar in (False, True) for x in normal)]
         return F.cross_entropy(net(torch.from_numpy(np.stack(every))[:, None].to(given.device))[1], kinds)
 
-    losses = minimise(net, loss, given, LR, "CutPaste")
+    losses = minimise(net, loss, given, LR_CUTPASTE, "CutPaste")
     stride = min(STRIDE, side - patch)
 
     @torch.inference_mode()

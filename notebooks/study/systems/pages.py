@@ -170,8 +170,8 @@ PAGES = {
     ),
     "svdd": Page(
         "A network without biases learns to map normal patches near one point. The distance to that point is the"
-        " map. The point is the mean of the untrained codes. The paper judges whole images; here a location sees"
-        " 36 px. Its network starts as a trained autoencoder, this one from chance. Nothing tells it what a defect is.",
+        " map. The network starts as a trained autoencoder's first half, and the point is the mean of its codes. The"
+        " paper judges whole images; here a location sees 36 px. Nothing tells it what a defect is.",
         "s = ‖φ(x) − c‖²",
     ),
     "ddpm": Page(
