@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,7 +98,6 @@ def _detect(args: argparse.Namespace) -> int:
         raise UserError("--watch takes one folder, and neither --jobs nor --maps; leave out one of the two")
     detector = Detector.load(args.model, args.device)
     if args.watch:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a service is stopped: as by Ctrl-C
         watch(detector, args.images[0], args.out, args.model)
         return 0
     table, failures = detect(detector, args.images, args.out, args.model, args.jobs, args.maps)

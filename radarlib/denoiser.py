@@ -67,8 +67,13 @@ class Denoiser:
         return cls(net.to(where).eval(), settings, where, resolve_precision(settings["training"]["precision"], where))
 
     def save(self, directory: Path, **facts: str) -> None:
-        """Write `model.safetensors` and `model.json` (with `facts`); neither executes anything when it is loaded."""
+        """Write `model.safetensors` and `model.json` (with `facts`); neither executes anything when it is loaded. Where
+        its training has left it already it stays as it is, with what the training knows it by.
+        """
         weights = save({name: tensor.cpu().contiguous() for name, tensor in self.net.state_dict().items()})
+        known, path = directory / "model.json", directory / "model.safetensors"
+        if not facts and known.is_file() and path.is_file() and path.read_bytes() == weights:
+            return
         write_bytes(directory / "model.safetensors", weights)
         sections = {key: self.settings[key] for key in SECTIONS}
         write_json(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +64,7 @@ def listing(root: Path, name: str) -> Listing:
     for fits, read in LAYOUTS:
         if folder.is_dir() and fits(folder):
             layout, entries = read(folder)
-            return Listing(folder, layout, _unshared(entries))
+            return Listing(folder, layout, tuple(entries))
     known = ", ".join(available_sets(root)) or "none"
     raise UserError(
         f"{folder}: no data set (neither train/good nor another known layout, see data/README.md); sets found under"
@@ -73,15 +72,12 @@ def listing(root: Path, name: str) -> Listing:
     )
 
 
-def _unshared(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """The entries. Raises UserError where an image stands twice among them, or a mask would be that of two images."""
-    images, masks = set[Path](), dict[Path, Path]()
-    for entry in (found := tuple(entries)):
-        if (path := Path(os.path.normpath(entry.path))) in images:
-            raise UserError(f"{path}: is listed twice; take one of the two lines out")
-        images.add(path)
-        if entry.mask and (other := masks.setdefault(entry.mask, path)) != path:
-            raise UserError(f"{entry.mask}: the mask of {other} and of {path}; give each class a subfolder of masks")
+def _unshared(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries. Raises UserError where a mask that was found by its name would be that of two images."""
+    masks = dict[Path, Path]()
+    for entry in (found := list(entries)):
+        if entry.mask and (other := masks.setdefault(entry.mask, entry.path)) != entry.path:
+            raise UserError(f"{entry.mask}: the mask of {other} and of {entry.path}; give each a mask of its own name")
     return found
 
 
@@ -89,13 +85,19 @@ def files_in(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
     """Files of a folder with one of these endings, subfolders included, also linked ones, hidden ones left out. Raises
     UserError for a subfolder that may not be read.
     """
-    met = set()  # by which a link that leads back ends
-    for place, subfolders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        real = os.path.realpath(place)
-        subfolders[:] = [] if real in met else sorted(name for name in subfolders if not name.startswith("."))
-        found = (Path(place, name) for name in names if real not in met and not name.startswith("."))
-        yield from (p for p in found if p.suffix.lower() in suffixes and (p.is_file() or not p.exists()))
-        met.add(real)
+    met, places = set[str](), [folder]  # each real folder counts once; links wait, so that it keeps its own name
+    for top in places:
+        for here, names_below, names in os.walk(top, onerror=_refuse):
+            place = Path(here)
+            if (real := os.path.realpath(place)) in met:
+                names_below.clear()
+                continue
+            met.add(real)
+            below = [place / name for name in sorted(names_below) if not name.startswith(".")]
+            places += [p for p in below if p.is_symlink()]
+            names_below[:] = [p.name for p in below if not p.is_symlink()]
+            found = (place / name for name in names if not name.startswith("."))
+            yield from (p for p in found if p.suffix.lower() in suffixes and (p.is_file() or not p.exists()))
 
 
 def _refuse(error: OSError) -> None:
@@ -118,11 +120,10 @@ class _Masks:
     def __init__(self, folder: Path, alone: bool = False):
         found = [p for p in images_in(folder) if not alone or p.parent == folder] if folder.is_dir() else []
         self.by_name = {p.relative_to(folder).with_suffix("").as_posix(): p for p in reversed(found)}
-        stems = Counter(p.stem for p in found)
-        self.by_stem = {p.stem: p for p in found if stems[p.stem] == 1}
+        self.by_stem = {p.stem: p for p in reversed(found) if p.parent == folder}
 
     def of(self, image: Path, folder: Path) -> Path | None:
-        """`<name>_mask`, or `<name>` itself: at the same place below its folder, else wherever the only one lies."""
+        """`<name>_mask`, or `<name>` itself: at the same place below its folder, or at its top."""
         name = image.relative_to(folder).with_suffix("").as_posix()
         known = (self.by_name.get(f"{name}_mask"), self.by_name.get(name))
         return next(filter(None, (*known, self.by_stem.get(f"{image.stem}_mask"), self.by_stem.get(image.stem))), None)
@@ -134,7 +135,7 @@ def _parts(train: Path, test: Path, truth: Path, normal: str = GOOD) -> list[Ent
     for folder in _subfolders(test) if test.is_dir() else []:
         defect, masks = GOOD if folder.name == normal else folder.name, _Masks(truth / folder.name)
         found += [Entry(p, "test", defect, None if defect == GOOD else masks.of(p, folder)) for p in images_in(folder)]
-    return found
+    return _unshared(found)
 
 
 def _some(folder: Path) -> list[Path]:
@@ -193,14 +194,16 @@ def _classes(folder: Path) -> list[Path]:
     return [p for p in _subfolders(folder) if p.name.lower() not in DRAWN and any(files_in(p, SUFFIXES))]
 
 
-def _is_normal(folder: Path) -> bool:
-    """Whether a class is that of the normal images; a folder called 0 may be that of a camera."""
-    return folder.name.lower() in NORMAL - {"0"}
+def _normal(classes: list[Path]) -> list[Path]:
+    """The classes of normal images. A folder called 0 is one beside 1 alone: else it may be that of a camera."""
+    if sorted(p.name for p in classes) == ["0", "1"]:
+        return [p for p in classes if p.name == "0"]
+    return [p for p in classes if p.name.lower() in NORMAL - {"0"}]
 
 
 def _plain(folder: Path) -> Read:
     classes = _classes(folder)
-    normal = [p for p in classes if _is_normal(p)]
+    normal = _normal(classes)
     drawn = [p for p in _subfolders(folder) if p.name.lower() in DRAWN]
     every = [_Masks(place, alone=True) for place in drawn]  # a subfolder has the masks of its class
     found = held_out([image for part in normal for image in images_in(part)])
@@ -208,13 +211,16 @@ def _plain(folder: Path) -> Read:
         tables = [*(_Masks(place / part.name) for place in drawn), *every]
         for image in images_in(part):
             found.append(Entry(image, "test", part.name, next(filter(None, (t.of(image, part) for t in tables)), None)))
-    return "plain folders, a fifth of the good images, the last by name, for the test", found
+    return "plain folders, a fifth of the good images, the last by name, for the test", _unshared(found)
 
 
 def _listed(folder: Path) -> Read:
-    found, normal = [], []
+    found, normal, known = [], [], dict[str, int]()
     for k, row in _rows(folder / LIST, ("image", "label")):
         entry = _entry(folder / LIST, k, row, folder)
+        if (path := os.path.normpath(entry.path)) in known:
+            raise UserError(f"{folder / LIST}: line {k}: {row['image']} stands in line {known[path]}, too; take it out")
+        known[path] = k
         if entry.split:
             found.append(entry)
         else:
@@ -266,8 +272,7 @@ def _is_plain(folder: Path) -> bool:
     if not folder.is_dir() or (folder / "train").is_dir():
         return False
     classes = _classes(folder)
-    kinds = [_is_normal(p) for p in classes]
-    return any(kinds) and not all(kinds)
+    return 0 < len(_normal(classes)) < len(classes)
 
 
 LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], Read]], ...] = (

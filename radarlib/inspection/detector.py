@@ -24,7 +24,7 @@ from radarlib.images import distinct, from_array, list_images, read_image, resiz
 from radarlib.inspection.regions import Region, regions
 from radarlib.inspection.roi import looked_at, read_roi, write_roi
 from radarlib.inspection.spaces import COLUMNS, SPACES
-from radarlib.layout import DRAWN, is_set
+from radarlib.layout import DRAWN, SUFFIXES, files_in, is_set
 from radarlib.oneclass import Distance, OneClass, calibrated
 from radarlib.runtime import progress
 
@@ -131,7 +131,8 @@ class Detector(OutlierMixin, BaseEstimator):
             where = f": {known[0]}" if known else ", in a folder of their own"
             raise UserError(f"{good}: a data set with its test images; give the normal ones alone{where}")
         files = list_images(good)
-        if other := [p for p in sorted(good.iterdir()) if p.is_dir() and (p.name.lower() in DRAWN or is_set(p))]:
+        below = sorted(p for p in good.rglob("*") if p.is_dir() and (p.name.lower() in DRAWN or is_set(p)))
+        if other := [p for p in below if any(files_in(p, SUFFIXES))]:
             raise UserError(f"{other[0]}: holds masks, or defects too; give a folder of good images alone")
         images = [
             looked_at(self.read(path), self.region_, str(path))

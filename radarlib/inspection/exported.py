@@ -36,30 +36,41 @@ def runner():
     return lambda inputs: [request.infer(inputs)[name] for name in ("score", "map")]
 
 
-def inks(data):
-    """Components of a JPEG, 4 where it is for print; 0 of another file."""
-    at = 2
-    while data.startswith(b"\xff\xd8") and at + 9 < len(data) and data[at] == 0xFF:
+def jpeg(data):
+    """Of a JPEG its components, 4 where it is for print, and whether it is whole."""
+    at, found = 2, 0
+    while at + 9 < len(data) and data[at] == 0xFF:
+        if data[at + 1] == 0xFF:  # filled up
+            at += 1
+            continue
         if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):  # the frame's header
-            return data[at + 9]
+            found = data[at + 9]
+        if data[at + 1] == 0xDA:  # the picture, and the marker of its end
+            return found, data.find(b"\xff\xd9", at) > 0
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return 0
+    return found, False
 
 
 def read(path):
     """(H, W) float32 in [-1, 1], upright; 8 or 16 bits, gray or colour. Raises ValueError for what it does not read."""
     data = path.read_bytes()
-    if not data.startswith(KINDS) or b"acTL" in data[: max(0, data.find(b"IDAT"))] or inks(data) == 4:
+    inks, whole = jpeg(data) if data.startswith(KINDS[1]) else (0, True)
+    if not data.startswith(KINDS) or b"acTL" in data[: max(0, data.find(b"IDAT"))] or inks == 4:
         raise ValueError("neither PNG, JPEG nor BMP with one picture in gray or RGB; save it as PNG")
-    if data.startswith(KINDS[1]) and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+    if not whole:
         raise ValueError("a JPEG that ends in the middle; copy it again")  # OpenCV would fill up the rest
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    except cv2.error:  # too large
+        pixels = None
     if pixels is None:
         raise ValueError("no image that OpenCV reads")
     unit = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     if TOLD.get("shape") and list(unit.shape[:2]) != TOLD["shape"]:
         raise ValueError(f"{unit.shape[1]}x{unit.shape[0]} px; the region is for {TOLD['shape'][::-1]}")
-    gray = unit if unit.ndim == 2 else unit[..., ::-1] @ np.array([0.2125, 0.7154, 0.0721], np.float32)
+    if unit.ndim == 3:  # copied, or NumPy adds up otherwise than in radarlib, and another bit is another noise
+        unit = np.ascontiguousarray(unit[..., ::-1]) @ np.array([0.2125, 0.7154, 0.0721], np.float32)
+    gray = unit
     if TOLD["side"] and gray.shape != (TOLD["side"], TOLD["side"]):
         gray = cv2.resize(gray, (TOLD["side"], TOLD["side"]), interpolation=cv2.INTER_AREA)
     if list(gray.shape) != TOLD["size"]:
@@ -96,7 +107,8 @@ def main(paths, out):
             failed = 1
             continue
         score, found = run({"image": image, **({"noise": noise(image)} if TOLD["noise"] else {})})
-        file = out.joinpath(*(part for part in path.parts if part not in (path.anchor, "..")))
+        whole = path.resolve() if ".." in path.parts else path
+        file = out / whole.relative_to(whole.anchor)
         file.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(f"{file}.map.tiff", found)
         good = np.array(TOLD["calibration"])  # scores of the good images, each by a decision that had not seen it

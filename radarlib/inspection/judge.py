@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -59,9 +62,9 @@ def fit(
             print(f"{out}: holds a fitted model, which this one will replace when it is done", file=sys.stderr)
             place = _beside(out)
         detector.fit(good, out=place)
-        detector.save(out)
+        detector.save(place)
         if place != out:
-            for file in place.iterdir():
+            for file in sorted(place.iterdir(), key=lambda file: file.name == "detector.json"):  # it comes last
                 file.replace(out / file.name)
             place.rmdir()
     return detector
@@ -113,9 +116,11 @@ class Results:
     maps: str = ALL
     done: dict[str, dict] = field(default_factory=dict)
     rows: dict[str, dict] = field(default_factory=dict)
+    stale: bool = False  # whether the page lacks something that was found
     flushed: float = field(default_factory=time.monotonic)
     pause: float = 0.0  # seconds until the next time, at least
     waiting: bool = False  # whether something was found since they were written
+    refused: str = ""  # why they could not be written the last time
 
     @classmethod
     def of(cls, detector: Detector, out: Path, model: Path, maps: str = ALL) -> Results:
@@ -160,15 +165,20 @@ class Results:
     def add(self, name: str, found: dict) -> None:
         self.done[name] = found
         self._show(name, found)
-        self.waiting = True
-        if time.monotonic() - self.flushed > max(FLUSH_SECONDS, self.pause):
+        self.waiting = self.stale = True
+        if self.rested and time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.flush()
 
     def drop(self, name: str) -> None:
         """Forget what was found of an image that has become another, which cannot be judged."""
         if self.done.pop(name, None):
             self.rows.pop(name, None)
-            self.waiting = True
+            self.waiting = self.stale = True
+
+    @property
+    def rested(self) -> bool:
+        """Whether results were last written so long ago that writing them stays a small part of the work."""
+        return time.monotonic() - self.flushed > self.pause
 
     def flush(self) -> None:
         began = time.monotonic()
@@ -332,7 +342,7 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
         raise UserError(f"{folder}: no such folder")
     refuse_within(out, [folder])
     print(f"{folder}: watched; interrupt to stop", file=sys.stderr)
-    with alone_in(out):
+    with _until_terminated(), alone_in(out):
         results, seen, settled = Results.of(detector, out, model), dict[Path, tuple[int, int]](), set[Path]()
         failures: dict[Path, _Failure] = {}
         results.take_up()
@@ -340,11 +350,15 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
         def leave() -> None:
             results.flush()
             report(results.table, [failure.line for failure in failures.values()], out)
+            results.stale = False
 
         try:
             while polls is None or polls > 0:
-                polls, idle = None if polls is None else polls - 1, True
-                for path in images_in(folder):
+                polls, idle, found = None if polls is None else polls - 1, True, images_in(folder)
+                for path in set(failures).difference(found):
+                    del failures[path]
+                    results.stale = True
+                for path in found:
                     state = _state(path)
                     if state is None:
                         continue
@@ -355,13 +369,48 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
                         settled.add(path)
                         idle = False
                         _announce(detector, path, path.relative_to(folder).as_posix(), results, failures)
-                if idle and results.waiting and time.monotonic() - results.flushed > results.pause:
-                    leave()
+                if idle and (results.waiting or results.stale) and results.rested:
+                    _or_later(leave, results)
                 if polls != 0:
                     time.sleep(POLL_SECONDS)
         finally:
             if results.waiting or results.rows or failures or not (out / "scores.csv").is_file():
                 leave()
+
+
+@contextmanager
+def _until_terminated() -> Iterator[None]:
+    """SIGTERM, by which a service is stopped, ends what is done here as its success. (Of another thread than the first
+    the system asks no signals.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    class Terminated(BaseException): ...
+
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except Terminated:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _or_later(write: Callable[[], None], results: Results) -> None:
+    """Results that cannot be written now, as on a full disk, wait until the next time; the first time this is said."""
+    try:
+        write()
+        results.refused = ""
+    except UserError as error:
+        if not results.refused:
+            print(f"radarlib: {error}; tried again later", file=sys.stderr)
+        results.refused, results.waiting, results.stale = str(error), True, True
+        results.flushed = time.monotonic()
 
 
 @dataclass
@@ -390,12 +439,14 @@ def _announce(detector: Detector, path: Path, name: str, results: Results, failu
     try:
         found = judged(detector, path, name, results)
     except UserError as error:
-        failures[path] = _Failure(str(error))
+        if _state(path) is None:  # taken away meanwhile
+            return
+        failures[path], results.stale = _Failure(str(error)), True
         results.drop(name)
         if before is None or before.line != str(error):
             print(f"radarlib: {error}", file=sys.stderr)
         return
-    results.add(name, found)
+    _or_later(partial(results.add, name, found), results)
     print(f"{name}: {'ANOMALOUS' if found['anomalous'] else 'normal'}, score {found['score']:.3g}", flush=True)
 
 

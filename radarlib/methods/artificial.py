@@ -16,7 +16,7 @@ from radarlib.textures import smooth_field
 
 SHARE = 0.5  # of the images that get a defect (DRAEM §4.1)
 OPACITY = (0.1, 1.0)  # β of DRAEM Eq. 2
-CELLS = 5  # the logarithm of the most cells of a mask's noise along a side
+CELLS = [2**k for k in range(6)]  # of a mask's noise along a side
 TILES = 8  # per side, of a shuffled surface
 
 
@@ -26,10 +26,10 @@ def numpy_rng(generator: torch.Generator) -> np.random.Generator:
 
 
 def blob(side: int, rng: np.random.Generator) -> np.ndarray:
-    """A mask of uneven regions of one size, (side, side) bool: noise above a threshold, of a scale along each axis
-    that is drawn by itself, as DRAEM's Perlin noise of 1 to 32 cells.
+    """A mask of uneven regions, (side, side) bool: noise above a threshold, whose scales along the two axes are drawn
+    each by itself, as DRAEM's Perlin noise of 1 to 32 cells.
     """
-    cells = 2.0 ** rng.integers(0, CELLS + 1, 2)
+    cells = np.array(CELLS)[rng.integers(0, len(CELLS), 2)]
     return smooth_field((side, side), tuple(side / (3 * cells)), rng) > rng.uniform(1.0, 1.8)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -277,23 +278,30 @@ def test_a_region_as_small_as_images_are_made_is_for_photographs_of_that_size(fo
     assert "0.png: 32×24 px, and the region to look at is 16×16" in capsys.readouterr().err
 
 
-def test_a_model_stays_until_the_next_one_is_whole(folders, monkeypatch, capsys):
-    assert fit(folders) == 0
-    files = lambda: {p.name: p.read_bytes() for p in (folders / "model").iterdir() if p.is_file()}  # noqa: E731
-    before, detect = files(), ["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]
+@pytest.mark.parametrize("space", ["pixels", "features"])
+def test_a_model_stays_until_the_next_one_is_whole(folders, monkeypatch, capsys, space):
+    model, changed = ("--space", space), ("--space", space, "--seed", "7")
+    assert fit(folders, *model) == 0
+    before, detect = held(folders), ["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders)]
+    capsys.readouterr()
+    assert fit(folders, *model) == 0 and held(folders).keys() == before.keys()
+    assert "training" not in capsys.readouterr().err  # what was trained already is not trained again
 
     def stopped(self: Detector) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Detector, "_decide", stopped)
-        assert fit(folders, "--loss", "huber") == 130
-    assert files() == before and main(detect) == 0
-    capsys.readouterr()
-    assert fit(folders, "--loss", "huber") == 0 and "training" not in capsys.readouterr().err  # it was trained already
-    assert files().keys() == before.keys() and files()["model.safetensors"] != before["model.safetensors"]
-    assert main(detect) == 0 and not (folders / "model/refit").exists()
-    assert fit(folders, "--loss", "huber") == 0 and "training" not in capsys.readouterr().err  # nor is it again
+        assert fit(folders, *changed) == 130
+    assert held(folders) == before and main([*detect[:-1], str(folders / "a")]) == 0
+    assert fit(folders, *changed) == 0 and main([*detect[:-1], str(folders / "b")]) == 0
+    assert held(folders).keys() == before.keys() and held(folders)["detector.json"] != before["detector.json"]
+
+
+def held(folders: Path) -> dict[str, bytes]:
+    """The files of the model, without measured times."""
+    files = (p for p in (folders / "model").iterdir() if p.is_file() and p.name != "timing.json")
+    return {p.name: p.read_bytes() for p in files}
 
 
 def test_images_of_another_size_than_the_good_ones_are_named(folders, capsys):
@@ -423,19 +431,47 @@ def test_a_watch_tries_again_what_could_not_be_written(folders, monkeypatch, cap
     assert fit(folders) == 0
     monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(judge, "AGAIN_SECONDS", 0.1)
-    full, write = [3], judge.write_bytes
+    monkeypatch.setattr(judge, "FLUSH_SECONDS", 0)
 
-    def on_a_full_disk(path: Path, data: bytes) -> None:
-        if "maps" in path.parts and full[0]:
-            full[0] -= 1
-            raise UserError(f"{path}: cannot be written (No space left on device)")
-        write(path, data)
+    def on_a_full_disk(write, times: int):
+        left = [times]
 
-    monkeypatch.setattr(judge, "write_bytes", on_a_full_disk)
+        def refused(path: Path, *arguments: object) -> None:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise UserError(f"{path}: cannot be written (No space left on device)")
+            write(path, *arguments)
+
+        return refused
+
+    for name in ("write_bytes", "write_json"):
+        monkeypatch.setattr(judge, name, on_a_full_disk(getattr(judge, name), 2))
     judge.watch(Detector.load(folders / "model", "cpu"), folders / "new", folders / "out", folders / "model", polls=60)
     assert len(pd.read_csv(folders / "out/scores.csv")) == 5
     assert "No space left" not in (folders / "out/report.html").read_text()
-    assert capsys.readouterr().err.count("No space left") == 3
+    assert capsys.readouterr().err.count("No space left") == 3  # of two maps, and of the results once
+
+
+def test_the_page_of_a_watch_has_what_was_written_before(folders, monkeypatch):
+    """Files that arrive slowly are written one by one, and the page when nothing more comes."""
+    assert fit(folders) == 0
+    monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(judge, "FLUSH_SECONDS", 0)
+    pages: list[int] = []
+    monkeypatch.setattr(judge, "report", lambda table, failures, out: pages.append(len(table)))
+    detector = Detector.load(folders / "model", "cpu")
+    judge.watch(detector, folders / "new", folders / "out", folders / "model", polls=40)
+    assert pages == [5, 5]  # once all were judged, and at the end
+
+
+def test_a_watch_that_is_terminated_ends_well(folders, monkeypatch):
+    assert fit(folders) == 0
+    monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    arguments = ["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out"), "--watch"]
+    assert main(arguments) == 0 and signal.getsignal(signal.SIGTERM) is before
+    assert len(pd.read_csv(folders / "out/scores.csv")) == 5 and (folders / "out/report.html").is_file()
 
 
 def test_a_watch_does_not_judge_what_it_leaves(folders):

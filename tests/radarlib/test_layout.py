@@ -231,32 +231,54 @@ def test_masks_of_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
     for part in "ab":
         image(tmp_path / f"x/test/dent/{part}/0.png")
         mask(tmp_path / f"x/ground_truth/dent/{part}/0_mask.png")
-    found = {e.path.parent.name: e.mask for e in listing(tmp_path, "x").entries if e.split == "test"}
-    assert {part: file.parent.name for part, file in found.items() if file} == {"a": "a", "b": "b"}
-    (tmp_path / "x/ground_truth/dent/b/0_mask.png").unlink()
-    with pytest.raises(UserError, match=r"a/0_mask.png: the mask of .*a/0.png and of .*b/0.png; give each class"):
+    image(tmp_path / "x/test/dent/0.png")  # has none: masks of others are not taken for its own
+
+    def masks() -> dict[str, str | None]:
+        some = [e for e in listing(tmp_path, "x").entries if e.split == "test"]
+        return {e.path.parent.name: e.mask and e.mask.parent.name for e in some}
+
+    assert masks() == {"a": "a", "b": "b", "dent": None}
+    for part in "ab":
+        (tmp_path / f"x/ground_truth/dent/{part}/0_mask.png").unlink()
+    mask(tmp_path / "x/ground_truth/dent/0_mask.png")
+    with pytest.raises(UserError, match=r"dent/0_mask.png: the mask of .*0.png and of .*0.png; give each"):
         listing(tmp_path, "x")
 
 
-def test_an_image_that_is_listed_twice_is_refused(tmp_path):
-    image(tmp_path / "x/{}.png", 6)
-    rows = ["image,label,split", *(f"{k}.png,good,train" for k in range(4)), "4.png,good,test", "./4.png,scratch,test"]
-    (tmp_path / "x/images.csv").write_text("\n".join(rows))
-    with pytest.raises(UserError, match=r"4.png: is listed twice"):
+def test_a_list_may_give_one_mask_to_many_but_names_an_image_once(tmp_path):
+    image(tmp_path / "x/{}.png", 7)
+    mask(tmp_path / "x/masks/blank.png", marked=False)
+    rows = [*(f"{k}.png,good,train," for k in range(4)), "4.png,dent,test,masks/blank.png"]
+    rows += ["5.png,dent,test,masks/blank.png", "6.png,good,test,masks/blank.png"]
+    (tmp_path / "x/images.csv").write_text("\n".join(["image,label,split,mask", *rows]))
+    assert len(listing(tmp_path, "x").entries) == 7
+    (tmp_path / "x/images.csv").write_text("\n".join(["image,label,split,mask", *rows, "./4.png,scratch,test,"]))
+    with pytest.raises(UserError, match=r"images.csv: line 9: ./4.png stands in line 6, too; take it out"):
         listing(tmp_path, "x")
+
+
+@pytest.mark.parametrize(("folders", "normal"), [("01", "0"), ("012", None)])
+def test_a_folder_called_0_is_normal_beside_1_alone(tmp_path, folders, normal):
+    for name in folders:
+        image(tmp_path / f"x/{name}/{{}}.png", 3)
+    assert is_set(tmp_path / "x") == (normal is not None)
+    if normal:
+        assert {e.path.parent.name for e in listing(tmp_path, "x").entries if e.defect == "good"} == {normal}
 
 
 def test_linked_subfolders_are_read_once_and_closed_ones_are_named(tmp_path, monkeypatch):
     image(tmp_path / "store/{}.png", 2)
     image(tmp_path / "all/0.png")
-    (tmp_path / "all/day").symlink_to(tmp_path / "store", target_is_directory=True)
+    image(tmp_path / "all/day/0.png")
+    (tmp_path / "all/a").symlink_to(tmp_path / "store", target_is_directory=True)
+    (tmp_path / "all/current").symlink_to(tmp_path / "all/day", target_is_directory=True)
     (tmp_path / "store/back").symlink_to(tmp_path / "all", target_is_directory=True)
     os.mkfifo(tmp_path / "all/pipe.png")
     assert [p.relative_to(tmp_path / "all").as_posix() for p in images_in(tmp_path / "all")] == [
-        "0.png", "day/0.png", "day/1.png",
+        "0.png", "a/0.png", "a/1.png", "day/0.png",
     ]  # fmt: skip
 
-    def closed(folder, onerror, followlinks):
+    def closed(folder, onerror):
         onerror(PermissionError(13, "Permission denied", f"{folder}/night"))
         return iter(())
 
