@@ -18,7 +18,7 @@ GOOD = "good"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif")
 """Endings of the images that are read."""
 NORMAL = {"good", "ok", "normal", "pass", "non_defective", "no_defect", "0"}
-"""What folders and lists call normal images, in lower case."""
+"""What lists call normal images, in lower case, and folders, but for 0 (`_normal`)."""
 DRAWN = {"mask", "masks", "ground_truth", "gt", "label", "labels", "annotations"}
 """Folders that hold no photographs."""
 LIST = "images.csv"
