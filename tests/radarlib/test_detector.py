@@ -93,6 +93,7 @@ def test_equal_names_in_two_folders_stay_apart(folders, tmp_path):
 
 def test_a_killed_detection_goes_on(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(own, "FLUSH_SECONDS", -1)
+    monkeypatch.setattr(own, "FLUSH_SHARE", 0)
     model, seen = Detector.load(folders / "model"), []
     original = Detector.detect
 

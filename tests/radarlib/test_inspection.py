@@ -457,6 +457,7 @@ def test_the_page_of_a_watch_has_what_was_written_before(folders, monkeypatch):
     assert fit(folders) == 0
     monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(judge, "FLUSH_SECONDS", 0)
+    monkeypatch.setattr(judge, "FLUSH_SHARE", 0)
     pages: list[int] = []
     monkeypatch.setattr(judge, "report", lambda table, failures, out: pages.append(len(table)))
     detector = Detector.load(folders / "model", "cpu")
@@ -468,7 +469,13 @@ def test_a_watch_that_is_terminated_ends_well(folders, monkeypatch):
     assert fit(folders) == 0
     monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
     before = signal.getsignal(signal.SIGTERM)
-    threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    def stop_it_when_all_are_judged() -> None:
+        while not (folders / "out/report.html").is_file():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_it_when_all_are_judged, daemon=True).start()
     arguments = ["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out"), "--watch"]
     assert main(arguments) == 0 and signal.getsignal(signal.SIGTERM) is before
     assert len(pd.read_csv(folders / "out/scores.csv")) == 5 and (folders / "out/report.html").is_file()

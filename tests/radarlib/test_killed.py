@@ -28,7 +28,7 @@ TINY = {
 }
 IMPATIENT = (  # checkpoints and results are written all the time, so that a kill meets them
     "import sys; from radarlib import train; from radarlib.inspection import judge; from radarlib.cli import main;"
-    "train.CHECKPOINT_SECONDS = judge.FLUSH_SECONDS = 0.01; sys.exit(main(sys.argv[1:]))"
+    "train.CHECKPOINT_SECONDS = judge.FLUSH_SECONDS = 0.01; judge.FLUSH_SHARE = 0; sys.exit(main(sys.argv[1:]))"
 )
 
 
