@@ -71,14 +71,12 @@ class Denoiser:
         its training has left it already it stays as it is, with what the training knows it by.
         """
         weights = save({name: tensor.cpu().contiguous() for name, tensor in self.net.state_dict().items()})
-        known, path = directory / "model.json", directory / "model.safetensors"
-        if not facts and known.is_file() and path.is_file() and path.read_bytes() == weights:
+        meta, path = directory / "model.json", directory / "model.safetensors"
+        if not facts and meta.is_file() and path.is_file() and path.read_bytes() == weights:
             return
-        write_bytes(directory / "model.safetensors", weights)
+        write_bytes(path, weights)
         sections = {key: self.settings[key] for key in SECTIONS}
-        write_json(
-            directory / "model.json", {"format": FORMAT, "sha256": sha256_bytes(weights), "settings": sections, **facts}
-        )
+        write_json(meta, {"format": FORMAT, "sha256": sha256_bytes(weights), "settings": sections, **facts})
 
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Denoiser:

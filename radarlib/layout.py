@@ -120,13 +120,12 @@ class _Masks:
     def __init__(self, folder: Path, alone: bool = False):
         found = [p for p in images_in(folder) if not alone or p.parent == folder] if folder.is_dir() else []
         self.by_name = {p.relative_to(folder).with_suffix("").as_posix(): p for p in reversed(found)}
-        self.by_stem = {p.stem: p for p in reversed(found) if p.parent == folder}
 
     def of(self, image: Path, folder: Path) -> Path | None:
         """`<name>_mask`, or `<name>` itself: at the same place below its folder, or at its top."""
-        name = image.relative_to(folder).with_suffix("").as_posix()
-        known = (self.by_name.get(f"{name}_mask"), self.by_name.get(name))
-        return next(filter(None, (*known, self.by_stem.get(f"{image.stem}_mask"), self.by_stem.get(image.stem))), None)
+        places = image.relative_to(folder).with_suffix("").as_posix(), image.stem
+        known = (self.by_name.get(name) for place in places for name in (f"{place}_mask", place))
+        return next(filter(None, known), None)
 
 
 def _parts(train: Path, test: Path, truth: Path, normal: str = GOOD) -> list[Entry]:

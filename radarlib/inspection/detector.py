@@ -24,7 +24,7 @@ from radarlib.images import distinct, from_array, list_images, read_image, resiz
 from radarlib.inspection.regions import Region, regions
 from radarlib.inspection.roi import looked_at, read_roi, write_roi
 from radarlib.inspection.spaces import COLUMNS, SPACES
-from radarlib.layout import DRAWN, SUFFIXES, files_in, is_set
+from radarlib.layout import DRAWN, is_set
 from radarlib.oneclass import Distance, OneClass, calibrated
 from radarlib.runtime import progress
 
@@ -131,8 +131,8 @@ class Detector(OutlierMixin, BaseEstimator):
             where = f": {known[0]}" if known else ", in a folder of their own"
             raise UserError(f"{good}: a data set with its test images; give the normal ones alone{where}")
         files = list_images(good)
-        below = sorted(p for p in good.rglob("*") if p.is_dir() and (p.name.lower() in DRAWN or is_set(p)))
-        if other := [p for p in below if any(files_in(p, SUFFIXES))]:
+        below = {folder for path in files for folder in path.parents if folder.is_relative_to(good) and folder != good}
+        if other := sorted(folder for folder in below if folder.name.lower() in DRAWN or is_set(folder)):
             raise UserError(f"{other[0]}: holds masks, or defects too; give a folder of good images alone")
         images = [
             looked_at(self.read(path), self.region_, str(path))
@@ -384,9 +384,9 @@ class Detector(OutlierMixin, BaseEstimator):
             saved["settings"]["decision"]["rule"] = "forest"
         settings, seed = resolve(saved["settings"], str(path)), saved["seed"]
         own = cls(settings, seed, device, read_roi(directory / ROI) if ROI in saved["files"] else None)
-        own.settings_, own.resized_roi_ = settings, False
-        if own.roi is not None and "photographs" not in saved:  # an older radarlib may have kept it resized
-            own.resized_roi_ = own.roi.shape == (settings["data"]["image_size"],) * 2
+        own.settings_, side = settings, settings["data"]["image_size"]
+        # An older radarlib may have kept it resized.
+        own.resized_roi_ = own.roi is not None and own.roi.shape == (side, side) and "photographs" not in saved
         own.region_ = own._resized_region()
         old, kinds = saved["format"] <= UNCALIBRATED, SPACES[settings["decision"]["space"]]
         own.spaces_ = [kind.load(directory, settings, seed, device, old) for kind in kinds]

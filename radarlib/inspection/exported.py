@@ -68,9 +68,9 @@ def read(path):
     unit = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     if TOLD.get("shape") and list(unit.shape[:2]) != TOLD["shape"]:
         raise ValueError(f"{unit.shape[1]}x{unit.shape[0]} px; the region is for {TOLD['shape'][::-1]}")
-    if unit.ndim == 3:  # copied, or NumPy adds up otherwise than in radarlib, and another bit is another noise
-        unit = np.ascontiguousarray(unit[..., ::-1]) @ np.array([0.2125, 0.7154, 0.0721], np.float32)
     gray = unit
+    if unit.ndim == 3:  # copied, or NumPy adds up otherwise than in radarlib, and another bit is another noise
+        gray = np.ascontiguousarray(unit[..., ::-1]) @ np.array([0.2125, 0.7154, 0.0721], np.float32)
     if TOLD["side"] and gray.shape != (TOLD["side"], TOLD["side"]):
         gray = cv2.resize(gray, (TOLD["side"], TOLD["side"]), interpolation=cv2.INTER_AREA)
     if list(gray.shape) != TOLD["size"]:

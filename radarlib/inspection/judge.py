@@ -116,11 +116,10 @@ class Results:
     maps: str = ALL
     done: dict[str, dict] = field(default_factory=dict)
     rows: dict[str, dict] = field(default_factory=dict)
-    stale: bool = False  # whether the page lacks something that was found
+    stale: bool = False  # whether the page, which is written last, lacks something
     flushed: float = field(default_factory=time.monotonic)
     pause: float = 0.0  # seconds until the next time, at least
-    waiting: bool = False  # whether something was found since they were written
-    refused: str = ""  # why they could not be written the last time
+    refused: bool = False  # whether they could not be written the last time
 
     @classmethod
     def of(cls, detector: Detector, out: Path, model: Path, maps: str = ALL) -> Results:
@@ -165,7 +164,7 @@ class Results:
     def add(self, name: str, found: dict) -> None:
         self.done[name] = found
         self._show(name, found)
-        self.waiting = self.stale = True
+        self.stale = True
         if self.rested and time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.flush()
 
@@ -173,7 +172,7 @@ class Results:
         """Forget what was found of an image that has become another, which cannot be judged."""
         if self.done.pop(name, None):
             self.rows.pop(name, None)
-            self.waiting = self.stale = True
+            self.stale = True
 
     @property
     def rested(self) -> bool:
@@ -186,7 +185,7 @@ class Results:
         said = {name: {key: self.done[name][key] for key in ("size", *self.values)} for name in self.rows}
         write_json(self.out / "detections.json", {"model": self.model, "images": said})
         write_csv(self.out / "scores.csv", self.table, 6)
-        self.waiting, self.flushed = False, time.monotonic()
+        self.flushed = time.monotonic()
         self.pause = FLUSH_SHARE * (self.flushed - began)
 
 
@@ -369,12 +368,12 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
                         settled.add(path)
                         idle = False
                         _announce(detector, path, path.relative_to(folder).as_posix(), results, failures)
-                if idle and (results.waiting or results.stale) and results.rested:
+                if idle and results.stale and results.rested:
                     _or_later(leave, results)
                 if polls != 0:
                     time.sleep(POLL_SECONDS)
         finally:
-            if results.waiting or results.rows or failures or not (out / "scores.csv").is_file():
+            if results.stale or results.rows or failures or not (out / "scores.csv").is_file():
                 leave()
 
 
@@ -405,12 +404,11 @@ def _or_later(write: Callable[[], None], results: Results) -> None:
     """Results that cannot be written now, as on a full disk, wait until the next time; the first time this is said."""
     try:
         write()
-        results.refused = ""
+        results.refused = False
     except UserError as error:
         if not results.refused:
             print(f"radarlib: {error}; tried again later", file=sys.stderr)
-        results.refused, results.waiting, results.stale = str(error), True, True
-        results.flushed = time.monotonic()
+        results.refused, results.flushed = True, time.monotonic()
 
 
 @dataclass

@@ -299,6 +299,10 @@ def test_the_ledger_reads_the_run_of_half_the_training(exhibits):
     rewrite(half / "rddpm_table1_domain.csv", lambda table: table.__setitem__("ours", 1 - table["ours"]))
     assert told(start) == (MOVING, TURNED)
 
+    table = pd.read_csv(half / "rddpm_table1_domain.csv")
+    table[table["method"] != unclean_claims.HUBER].to_csv(half / "rddpm_table1_domain.csv", index=False)
+    assert told(start) == (UNFOLLOWED, UNKNOWN)  # a half that lacks a method says nothing of it
+
 
 def test_real_sets_stand_beside_simulated_ones_where_they_were_run(exhibits):
     """The same claims, asked of another folder: its exhibits may be there in part, and are not asked for."""
