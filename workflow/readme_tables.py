@@ -9,8 +9,8 @@ and what is printed in papers alone. After
     <!-- verdicts of figures/default/claims.csv -->
 
 stands how many claims of each paper hold, of those that an experiment of ours was held against, on simulated sets and,
-after a semicolon, on real ones where those were run; and of the papers' own numbers against themselves. Where an
-exhibit is missing, as those of `figures/real` are on a new machine, its table stays.
+after a semicolon, on real ones where those were run; of what no paper claims; and of the papers' own numbers against
+themselves. Where an exhibit is missing, as those of `figures/real` are on a new machine, its table stays.
 
     python workflow/readme_tables.py
 """
@@ -33,6 +33,7 @@ from study.claims import (  # noqa: E402
     HOLDS,
     ITSELF,
     MOVING,
+    OWN,
     PARTLY,
     UNDECIDED,
     UNFOLLOWED,
@@ -102,7 +103,10 @@ def verdicts(claims: Path) -> str:
         raise ValueError(f"{claims}: {', '.join(unknown)}: a verdict that is none of {', '.join(VERDICTS)}")
     ours, papers = table["kind"] == EXPERIMENT, table["where"].str.partition(", ")[0]
     groups = {str(paper): ours & (papers == paper) for paper in papers[ours].unique()}
-    groups |= {"all experiments of ours": ours, "the papers against themselves": table["kind"] == ITSELF}
+    groups |= {
+        "all experiments of ours": ours, "questions of ours": table["kind"] == OWN,
+        "the papers against themselves": table["kind"] == ITSELF,
+    }  # fmt: skip
     told = table["real_verdict"] if "real_verdict" in table else pd.Series(index=table.index)
     real = told.astype(object).map(VERDICTS)
     heads, lines = [*dict.fromkeys(VERDICTS.values())], []

@@ -28,7 +28,7 @@ UNDECIDED, MOVING, UNFOLLOWED, FULL, CHANCE = (
     "undecided (within the interval or the margin)", "undecided (still moving)", "undecided (training not followed)",
     "undecided (nothing left to gain)", "undecided (no better than chance)",
 )  # fmt: skip
-EXPERIMENT, ITSELF = "experiment of ours", "the paper against itself"
+EXPERIMENT, ITSELF, OWN = "experiment of ours", "the paper against itself", "a question of ours"
 LEVEL = 0.95  # of the interval that must lie on one side
 RESAMPLES, FEWEST = 400, 5  # of images, where an exhibit brings none; images below which nothing is said
 AUROCS = ("auroc", "pixel_auroc")
@@ -53,6 +53,8 @@ class Part:
     tracked : whether `Evidence.at` gives it at earlier times of the training; the ledger then takes `moved` from there.
     room : how far ahead it could lie at most: 0 where a rival is perfect already.
     chance : whether nothing of what is compared is better than chance: which of two guesses is ahead says nothing.
+    effect : the difference that the paper prints. Below the margin it cannot be told here; but as long as it is not
+        excluded, nothing speaks against the claim.
     stated : whether the line that it must reach is a number that the claim names, and not its rival's own value.
     extreme : whether it rests on the highest, the lowest or the range of several values. Resamples vary around the
         values, which vary around the truth, so theirs lie off the value to one side.
@@ -64,6 +66,7 @@ class Part:
     moved: float | None = 0.0
     tracked: bool = False
     room: float = np.inf
+    effect: float = np.inf
     chance: bool = False
     stated: bool = False
     extreme: bool = False
@@ -75,7 +78,8 @@ class Part:
         missing: UNFOLLOWED, MOVING, CHANCE, UNDECIDED or FULL.
 
         It holds where it is ahead by the margin or more, and by all of the interval; it fails where the interval has no
-        advantage that counts, though there was room for one. A line that the claim states leaves no advantage to ask
+        advantage that counts, nor as small a one as the paper's own, though there was room for one. A line that the
+        claim states leaves no advantage to ask
         for: there it fails where it is off by the margin or more, and by all of the interval. Of many comparisons one
         is off by chance alone, and any that fails makes the claim fail: so each must be the surer (Bonferroni). Without
         resamples the margin alone decides.
@@ -95,7 +99,7 @@ class Part:
             return missed if value <= -self.margin and high < 0 else UNDECIDED
         if high < self.margin and high >= 0 and self.room < self.margin:
             return FULL
-        return FAILS if high < self.margin or high < 0 else UNDECIDED
+        return FAILS if high < max(0.0, min(self.margin, self.effect)) else UNDECIDED
 
     @property
     def _reach(self) -> tuple[float, float]:
@@ -219,11 +223,13 @@ class Evidence:
     at : optimiser steps at which networks that were followed are asked, instead of after the whole training.
     whole : of a run with half of the training, the run that it stands beside: what does not depend on the training is
         there alone.
+    partial : whether a run may have left some exhibits alone: then networks are followed where it has left how.
     """
 
     def __init__(self, folder: Path, paper: Path, at: int | None = None):
         self.folder, self.paper_folder, self.used, self.at = folder, paper, set[Path](), at
         self.whole: Evidence | None = None
+        self.partial = False
 
     def other(self, folder: Path, at: int | None = None) -> Evidence:
         """The exhibits of another folder, or of this one at another time; what is read of them is remembered here."""
@@ -326,7 +332,10 @@ class Evidence:
     def _changes(self) -> pd.Series:
         if self.whole:
             return self.whole._changes
-        table = pd.read_csv(self._read(self.folder / "budget_stability.csv"))
+        file = self.folder / "budget_stability.csv"
+        if self.partial and not file.is_file():
+            return pd.Series(dtype=float)
+        table = pd.read_csv(self._read(file))
         return table.set_index(["set", "method", "metric"])["change"].abs()
 
     def moved(self, name: str, methods: Iterable[str], metric: str) -> float | None:
@@ -362,12 +371,13 @@ class Evidence:
         tracked: bool = False,
         aurocs: Iterable[np.ndarray] | None = None,
         room: float = np.inf,
+        effect: float = np.inf,
         stated: bool = False,
         extreme: bool = False,
     ) -> Part:
         """A comparison in units of a metric. aurocs : of what is compared, where that may be no better than chance."""
         chance = aurocs is not None and self.guessed(aurocs)
-        return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked, room, chance, stated, extreme)
+        return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked, room, effect, chance, stated, extreme)
 
     def ahead(
         self,
@@ -378,6 +388,7 @@ class Evidence:
         tracked: bool = False,
         aurocs: Iterable[np.ndarray] | None = None,
         lead: float = 0.0,
+        printed: Iterable[float] | None = None,
     ) -> Part | Joined:
         """A comparison of values of a metric of which 1 is the most: it holds where ours is higher than the rival's, or
         than each of several rivals'. Each is asked by itself: the highest of several varies upwards, so that resamples
@@ -385,13 +396,17 @@ class Evidence:
 
         aurocs : what says whether anything is better than chance (None: the values themselves, if they are AUROCs).
         lead : how much higher, where the claim states it.
+        printed : how far the paper has it ahead of each rival; None where it prints no numbers.
         """
         several = [rivals] if isinstance(rivals, np.ndarray) else list(rivals)
         if aurocs is None and metric in AUROCS:
             aurocs = [ours, *several]
         alike = self.part(ours, metric, moved, tracked, aurocs, stated=lead > 0)
-        lines = [rival + lead for rival in several]
-        parts = [replace(alike, slack=np.atleast_1d(ours - line), room=1 - float(line[0])) for line in lines]
+        effects = [np.inf] * len(several) if printed is None else list(printed)
+        parts = [
+            replace(alike, slack=np.atleast_1d(ours - rival - lead), room=1 - float(rival[0] + lead), effect=effect)
+            for rival, effect in zip(several, effects, strict=True)
+        ]
         return parts[0] if len(parts) == 1 else all_of(parts)
 
     def no_worse(
@@ -408,9 +423,12 @@ class Evidence:
         moved: float | None,
         aurocs: Iterable[np.ndarray] | None = None,
     ) -> Joined:
-        """Whether values lie within `line` of each other: each pair of them, either way round."""
-        pairs = itertools.permutations(values, 2)
-        alike = self.part(np.zeros(1), metric, moved, aurocs=aurocs, stated=True)
+        """Whether values lie within `line` of each other: each pair of them, either way round.
+
+        aurocs : those of which none lies above chance by more than that lie within it whatever they are.
+        """
+        pairs, above = itertools.permutations(values, 2), None if aurocs is None else [auc - line for auc in aurocs]
+        alike = self.part(np.zeros(1), metric, moved, aurocs=above, stated=True)
         return all_of(replace(alike, slack=np.atleast_1d(line - (a - b))) for a, b in pairs)
 
     def beyond(
@@ -450,19 +468,32 @@ def _terms(provenance: Path) -> tuple[dict, list]:
 
 @dataclass(frozen=True)
 class Claim:
-    """`text` in our own words, `where` in the paper, the number that it prints, the exhibit that shows ours."""
+    """`text` in our own words, `where` in the paper, the number that it prints, the exhibit that shows ours.
+
+    own : whether the paper does not claim it: a control, or what its numbers make one ask.
+    """
 
     text: str
     where: str
     paper: str
     exhibit: str
     check: Callable[[Evidence], Finding]
+    own: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether exhibits of ours are held against it, and not the paper's own numbers."""
+        return bool(self.exhibit) and not self.exhibit.startswith("data/")
 
     def kind(self, found: Finding) -> str:
-        """What was held against the claim: an experiment of ours, the paper's own numbers, or nothing."""
+        """What was held against the claim: an experiment of ours, the paper's own numbers, or nothing. What no paper
+        claims is counted apart from these.
+        """
         if not found.parts:
             return UNTESTED
-        return ITSELF if not self.exhibit or self.exhibit.startswith("data/") else EXPERIMENT
+        if self.own:
+            return OWN
+        return EXPERIMENT if self.measured else ITSELF
 
 
 def stability(claim: Claim, found: Finding, evidence: Evidence, before: Finding | None = None) -> str:
@@ -523,6 +554,12 @@ def each_set(
         return gathered({str(name): ask(evidence, part) for name, part in groups}, none)
 
     return check
+
+
+def printed_leads(paper: pd.Series, ours: str, rivals: Iterable[str]) -> list[float]:
+    """How far a paper has ours ahead of each rival; infinite where it prints no number of one of them."""
+    leads = (float(paper.get(ours, np.nan) - paper.get(rival, np.nan)) for rival in rivals)
+    return [np.inf if np.isnan(lead) else lead for lead in leads]
 
 
 def by(part: pd.DataFrame, *keys: str) -> pd.Series:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from radarlib.errors import UserError
-from study.claims import EXPERIMENT, Claim, Evidence, Finding, followed, stability
+from study.claims import Claim, Evidence, Finding, followed, stability
 from study.d3ad import claims as d3ad
 from study.noise import claims as noise
 from study.plan import BESIDE
@@ -48,14 +48,15 @@ def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
     evidence, real, rows = Evidence(folder, paper), None, []
     if beside := real_beside(folder):
         real = evidence.other(beside)
+        real.partial = True
     for source, claims in CLAIMS.items():
         for claim in claims:
             found, before = _asked(claim, evidence)
-            kind = claim.kind(found)
-            other = _asked_there(claim, real) if real and kind == EXPERIMENT else Finding("")
+            other = _asked_there(claim, real) if real and found.parts and claim.measured else Finding("")
             rows.append({
-                "claim": claim.text, "where": f"{source}, {claim.where}", "kind": kind, "paper": claim.paper,
-                "ours": found.ours, "verdict": found.verdict, "stability": stability(claim, found, evidence, before),
+                "claim": claim.text, "where": f"{source}, {claim.where}", "kind": claim.kind(found),
+                "paper": claim.paper, "ours": found.ours, "verdict": found.verdict,
+                "stability": stability(claim, found, evidence, before),
                 "real": other.ours, "real_verdict": other.verdict if other.parts else "",
                 "exhibit": claim.exhibit, "measured": found.measured,
             })  # fmt: skip
@@ -86,7 +87,7 @@ def _asked(claim: Claim, evidence: Evidence) -> tuple[Finding, Finding | None]:
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:
-    """Verdicts by kind: experiments apart from papers that are held against themselves."""
+    """Verdicts by kind: experiments apart from papers that are held against themselves, and from what we ask."""
     return pd.crosstab(table["kind"], table["verdict"]).rename_axis(columns=None).reset_index()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from study.claims import (
     by,
     each_set,
     exactly,
+    printed_leads,
     told,
     untestable,
 )
@@ -43,11 +44,17 @@ def _values(part: pd.DataFrame, key: str, metric: str) -> pd.Series:
     return by(part[part["metric"] == metric], key)
 
 
+def _leads(part: pd.DataFrame, key: str, metric: str, ours: str, rivals: Sequence[str]) -> list[float]:
+    """How far the paper has a row of an exhibit ahead of others."""
+    return printed_leads(part[part["metric"] == metric].set_index(key)["paper"], ours, rivals)
+
+
 def _best_dynamic(metric: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
         values = _values(part, "policy", metric)
-        text = told(values[list(POLICIES.values())])
-        return text, evidence.ahead(values[DYNAMIC], values[FIXED], metric, NOT_FOLLOWED)
+        leads = _leads(part, "policy", metric, DYNAMIC, FIXED)
+        found = evidence.ahead(values[DYNAMIC], values[FIXED], metric, NOT_FOLLOWED, printed=leads)
+        return told(values[list(POLICIES.values())]), found
 
     return ask
 
@@ -61,13 +68,14 @@ def _gain(better: str, worse: str) -> Callable[[Evidence, pd.DataFrame], Answer]
     """Whether a variant beats another in I-AUROC and PRO."""
 
     def ask(evidence: Evidence, part: pd.DataFrame) -> Answer:
-        gains = {}
+        texts, parts, (ours, rival) = [], [], (ABLATION[better], ABLATION[worse])
         for metric in ("auroc", "pro"):
             values = _values(part, "variant", metric)
             if len(values):
-                gains[metric] = values[ABLATION[better]], values[ABLATION[worse]]
-        text = ", ".join(f"{m.upper()} {(a - b)[0]:+.3f}" for m, (a, b) in gains.items())
-        return text, all_of(evidence.ahead(*pair, metric, NOT_FOLLOWED) for metric, pair in gains.items())
+                texts.append(f"{metric.upper()} {(values[ours] - values[rival])[0]:+.3f}")
+                leads = _leads(part, "variant", metric, ours, [rival])
+                parts.append(evidence.ahead(values[ours], values[rival], metric, NOT_FOLLOWED, printed=leads))
+        return ", ".join(texts), all_of(parts)
 
     return ask
 
@@ -78,8 +86,9 @@ def _most_impactful(evidence: Evidence, part: pd.DataFrame) -> Answer:
     adaptation = values[ABLATION[NOISED.name]] - values[ABLATION[PLAIN.name]]
     text = f"I-AUROC: scaling {scaling[0]:+.3f}, adaptation {adaptation[0]:+.3f}"
     return text, evidence.ahead(
-        values[ABLATION[SCALED_ONLY.name]], values[ABLATION[NOISED.name]], "auroc", NOT_FOLLOWED
-    )
+        values[ABLATION[SCALED_ONLY.name]], values[ABLATION[NOISED.name]], "auroc", NOT_FOLLOWED,
+        printed=_leads(part, "variant", "auroc", ABLATION[SCALED_ONLY.name], [ABLATION[NOISED.name]]),
+    )  # fmt: skip
 
 
 def _declines(evidence: Evidence, part: pd.DataFrame) -> Answer:
@@ -216,11 +225,11 @@ CLAIMS = [
     ),
     Claim(
         "It does so by reconstructing: more than the distance gives, alone or times the map of fixed steps",
-        "not asked by the paper", "no number", T5, each_set(T5, _more_than(DISTANCE, CONTROLS[SCALED])),
+        "not asked by the paper", "no number", T5, each_set(T5, _more_than(DISTANCE, CONTROLS[SCALED])), own=True,
     ),
     Claim(
         "Each image needs its own number of steps: more than the same steps dealt out at random",
-        "not asked by the paper", "no number", T5, each_set(T5, _more_than(CONTROLS[SHUFFLED.name])),
+        "not asked by the paper", "no number", T5, each_set(T5, _more_than(CONTROLS[SHUFFLED.name])), own=True,
     ),
     Claim(
         "PRO hardly depends on the number of steps (within 0.01)",

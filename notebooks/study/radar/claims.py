@@ -22,6 +22,7 @@ from study.claims import (
     Claim,
     Evidence,
     Finding,
+    Joined,
     Part,
     all_of,
     by,
@@ -29,21 +30,27 @@ from study.claims import (
     exactly,
     gathered,
     per_set,
+    printed_leads,
     untestable,
 )
 from study.methods import METHODS, PAPER_METHODS
 from study.metrics import FAR
-from study.radar.names import ATTENTION, MEMORY, TRAINING
+from study.radar.names import ATTENTION, MEMORY, OWN_PATCHES, TRAINING
 
 RECONSTRUCTION = ("ddpm", "anoddpm", "diffusionad")
-STATISTICAL = ("ba", "lf")
+OUR_READING = "lf"  # its text was not at hand: what we read into it is shown, and no verdict rests on it
+COMPARED = tuple(method for method in PAPER_METHODS if method != OUR_READING)
+PRINTED = {"periodic": "prints", "stochastic": "tile"}  # the paper's surfaces of each kind
 FEW_REJECTED, MANY_REJECTED = 0.15, 0.5  # shares of patches: at most of normal ones, at least of anomalous ones
 CLEARLY = 1.25  # times as fast; within less, two measurements on one machine need not agree
 
 
-def _f1(evidence: Evidence, name: str) -> dict[str, np.ndarray]:
-    """F1 of the paper's methods on a set, with resamples."""
-    return {m: evidence.detection[name, m, "f1"] for m in PAPER_METHODS}
+def _leads(evidence: Evidence, name: str, kind: str, metric: str, points: float = 0) -> Part | Joined:
+    """Whether RADAR is this far ahead of each other method."""
+    values = {m: evidence.detection[name, m, metric] for m in COMPARED}
+    ours, moved = values.pop("radar"), evidence.moved(name, COMPARED, metric)
+    printed = printed_leads(evidence.printed.loc[PRINTED[kind]][metric], "radar", values)
+    return evidence.ahead(ours, values.values(), metric, moved, tracked=True, lead=points, printed=printed)
 
 
 def _margin(kind: str, points: float) -> Callable[[Evidence], Finding]:
@@ -51,12 +58,11 @@ def _margin(kind: str, points: float) -> Callable[[Evidence], Finding]:
 
     def check(evidence: Evidence) -> Finding:
         def ask(name: str) -> Answer:
-            f1 = _f1(evidence, name)
-            ours = f1.pop("radar")
-            rival = max(f1, key=lambda m: f1[m][0])
-            moved = evidence.moved(name, PAPER_METHODS, "f1")
-            text = f"{ours[0]:.2f}, next {METHODS[rival].label} {f1[rival][0]:.2f}"
-            return text, evidence.ahead(ours, f1.values(), "f1", moved, tracked=True, lead=points)
+            f1 = {m: evidence.detection[name, m, "f1"][0] for m in PAPER_METHODS}
+            rival = max(set(COMPARED) - {"radar"}, key=lambda m: f1[m])
+            text = f"{f1['radar']:.2f}, next {METHODS[rival].label} {f1[rival]:.2f}"
+            aside = f"; {METHODS[OUR_READING].label}, our reading of it, {f1[OUR_READING]:.2f}"
+            return text + aside, _leads(evidence, name, kind, "f1", points)
 
         return per_set(evidence, kind, ask)
 
@@ -65,59 +71,31 @@ def _margin(kind: str, points: float) -> Callable[[Evidence], Finding]:
 
 def _all_metrics(evidence: Evidence) -> Finding:
     def ask(name: str) -> Answer:
-        parts = {}
-        for metric in ("accuracy", "precision", "recall", "f1"):
-            values = {m: evidence.detection[name, m, metric] for m in PAPER_METHODS}
-            ours = values.pop("radar")
-            moved = evidence.moved(name, PAPER_METHODS, metric)
-            parts[metric] = evidence.ahead(ours, values.values(), metric, moved, tracked=True)
+        parts = {m: _leads(evidence, name, "periodic", m) for m in ("accuracy", "precision", "recall", "f1")}
         won = [metric for metric, part in parts.items() if part.side]
         return f"ahead in {', '.join(won) or 'none of the four'}", all_of(parts.values())
 
     return per_set(evidence, "periodic", ask)
 
 
-def _compare(kind: str, better: tuple[str, ...], worse: tuple[str, ...]) -> Callable[[Evidence], Finding]:
-    """Whether on a surface each of some methods has a higher F1 than each of others."""
+def _compare(kind: str, *orders: tuple[tuple[str, ...], tuple[str, ...]]) -> Callable[[Evidence], Finding]:
+    """Whether on a surface each of some methods has a higher F1 than each of others, in every such pair."""
+    methods = list(dict.fromkeys(m for better, worse in orders for m in (*better, *worse)))
+    pairs = [(a, b) for better, worse in orders for a in better for b in worse]
 
     def check(evidence: Evidence) -> Finding:
-        def of(name: str) -> Answer:
-            f1, methods = evidence.detection[name].xs("f1", level="metric"), (*better, *worse)
-            slacks, moved = (f1[a] - f1[b] for a in better for b in worse), evidence.moved(name, methods, "f1")
-            return _listed(f1, methods), all_of(evidence.part(s, "f1", moved, tracked=True) for s in slacks)
+        def ask(name: str) -> Answer:
+            f1, paper = evidence.detection[name].xs("f1", level="metric"), evidence.printed.loc[PRINTED[kind]]["f1"]
+            moved = evidence.moved(name, methods, "f1")
+            text = ", ".join(f"{METHODS[m].label} {f1[m][0]:.2f}" for m in methods)
+            return text, all_of(
+                evidence.part(f1[a] - f1[b], "f1", moved, tracked=True, effect=printed_leads(paper, a, [b])[0])
+                for a, b in pairs
+            )
 
-        return per_set(evidence, kind, of)
+        return per_set(evidence, kind, ask)
 
     return check
-
-
-def _stay_low(evidence: Evidence) -> Finding:
-    """Whether methods that reconstruct stay below an F1 of one half."""
-
-    def ask(name: str) -> Answer:
-        f1, moved = _f1(evidence, name), evidence.moved(name, RECONSTRUCTION, "f1")
-        slacks = (0.5 - f1[m] for m in RECONSTRUCTION)
-        parts = (evidence.part(slack, "f1", moved, tracked=True, stated=True) for slack in slacks)
-        return _listed(pd.Series(f1), RECONSTRUCTION), all_of(parts)
-
-    return per_set(evidence, "periodic", ask)
-
-
-def _second(evidence: Evidence) -> Finding:
-    """Whether AnoDDPM is behind RADAR alone."""
-
-    def ask(name: str) -> Answer:
-        f1, moved = _f1(evidence, name), evidence.moved(name, PAPER_METHODS, "f1")
-        behind = [m for m in PAPER_METHODS if m not in ("radar", "anoddpm")]
-        slacks = [f1["radar"] - f1["anoddpm"], *(f1["anoddpm"] - f1[m] for m in behind)]
-        text = _listed(pd.Series(f1), ("radar", "anoddpm", *behind))
-        return text, all_of(evidence.part(slack, "f1", moved, tracked=True) for slack in slacks)
-
-    return per_set(evidence, "stochastic", ask)
-
-
-def _listed(f1: pd.Series, methods: tuple[str, ...]) -> str:
-    return ", ".join(f"{METHODS[m].label} {f1[m][0]:.2f}" for m in methods)
 
 
 def _gaussian_noise(evidence: Evidence) -> Finding:
@@ -231,7 +209,9 @@ def _faster(evidence: Evidence) -> Finding:
     )
 
 
-def _counted(quantity: str, low: float, high: float) -> Callable[[Evidence], Finding]:
+def _counted(quantity: str, low: float = 0.0, high: float = np.inf) -> Callable[[Evidence], Finding]:
+    """Whether a count is what a claim says, or better: a saving may be larger, a cost smaller."""
+
     def check(evidence: Evidence) -> Finding:
         value = evidence.table("radar_cost").set_index("quantity")["ours"][quantity]
         return Finding(f"{value:.3g}", (exactly(low <= value <= high),))
@@ -240,7 +220,7 @@ def _counted(quantity: str, low: float, high: float) -> Callable[[Evidence], Fin
 
 
 def _contamination(evidence: Evidence) -> Finding:
-    table = evidence.table("radar_fig8_contamination")
+    table = evidence.table("radar_fig8_contamination").query("contamination > 0")  # at 0 nobody flags anything
     told = by(
         table[table["curve"] == "told to the classifier"], "set", "metric", "contamination", "method"
     ).sort_index()
@@ -337,15 +317,15 @@ T2, DATA, FEW = "radar_table2_detection", "data/paper/radar_table2.csv", "budget
 
 CLAIMS = [
     Claim(
-        "RADAR's F1 is the highest of the six methods on periodic prints",
+        "RADAR's F1 is the highest of the methods on periodic prints (L&F aside)",
         "Table II", "0.85, next B&A 0.72", T2, _margin("periodic", 0),
     ),
     Claim(
-        "RADAR's F1 is the highest of the six methods on a stochastic surface",
+        "RADAR's F1 is the highest of the methods on a stochastic surface (L&F aside)",
         "Table II", "0.67, next AnoDDPM 0.60", T2, _margin("stochastic", 0),
     ),
     Claim(
-        "RADAR is ahead in accuracy, precision, recall and F1 on prints",
+        "RADAR is ahead in accuracy, precision, recall and F1 on prints (L&F aside)",
         "§IV-B", "all four (precision a tie)", T2, _all_metrics,
     ),
     Claim("RADAR's F1 is 13 points above the next best on prints", "abstract", "+0.13", T2, _margin("periodic", 0.13)),
@@ -353,31 +333,32 @@ CLAIMS = [
     Claim(
         "Methods that reconstruct by diffusion stay below F1 0.5 on prints",
         "§IV-B", "0.22, 0.18, 0.27", T2,
-        _stay_low,
+        untestable("how hard the simulated defects are is ours to set; recall by their contrast: radar_by_grade"),
     ),
     Claim(
         "AnoDDPM and DiffusionAD are worse than DDPM on prints",
         "§IV-B", "0.18 and 0.27 against 0.22", T2,
-        _compare("periodic", ("ddpm",), ("anoddpm", "diffusionad")),
+        _compare("periodic", (("ddpm",), ("anoddpm", "diffusionad"))),
     ),
     Claim(
-        "B&A and L&F are strong on prints, ahead of every method that reconstructs",
+        "B&A is strong on prints, ahead of every method that reconstructs (as L&F is)",
         "§IV-B", "0.72, 0.67", T2,
-        _compare("periodic", STATISTICAL, RECONSTRUCTION),
+        _compare("periodic", (("ba",), RECONSTRUCTION)),
     ),
     Claim(
-        "DDPM and AnoDDPM beat the statistical methods on Tile",
+        "DDPM and AnoDDPM beat the statistical methods on Tile: B&A (L&F aside)",
         "§IV-B", "0.58, 0.60 against 0.50, 0.13", T2,
-        _compare("stochastic", ("ddpm", "anoddpm"), STATISTICAL),
+        _compare("stochastic", (("ddpm", "anoddpm"), ("ba",))),
     ),
     Claim(
         "AnoDDPM is second on Tile: simplex noise suits a stochastic surface",
         "§IV-B", "0.60", T2,
-        _second,
+        _compare("stochastic", (("radar",), ("anoddpm",)), (("anoddpm",), ("ddpm", "ba", "diffusionad"))),
     ),
     Claim(
         "L&F is worse than B&A on Tile",
-        "§IV-B", "0.13 against 0.50", T2, _compare("stochastic", ("ba",), ("lf",)),
+        "§IV-B", "0.13 against 0.50", T2,
+        untestable("L&F's text was not at hand, and what is built here is our reading of it"),
     ),
     Claim(
         "The predicted noise is Gaussian on normal patches (a test rejects at most 15 %) and is not on anomalous"
@@ -386,27 +367,30 @@ CLAIMS = [
     ),
     Claim(
         "The noise that the single step adds is what reveals the defect: without it RADAR detects worse",
-        "§III-C, control", "no number", T2, _noise_shows,
+        "§III-C, control", "no number", T2, _noise_shows, own=True,
     ),
     Claim(
         "A trained network is needed: it detects better than what mean and covariance of normal patches give",
-        "§III-C, control", "no number", T2, _needs_a_network,
+        "§III-C, control", "no number", T2, _needs_a_network, own=True,
     ),
-    Claim("RADAR's map shows where the defect is", "§IV-C, Figs. 6, 7", "pictures", "radar_pixel_level", _localises),
+    Claim(
+        "RADAR's map shows where the defect is, better than chance and than edges of the blurred image itself",
+        "§III-F, §IV-C, Figs. 6, 7", "pictures", "radar_pixel_level", _localises,
+    ),
     Claim(
         "One step is faster than reconstructing, by a quarter or more",
         "abstract, §III-F", "real time", "radar_cost", _faster,
     ),
     Claim(
-        "Patches of 1/400 of the image take 1/400 of the memory",
-        "§III-C", "400", "radar_cost", _counted(MEMORY, 360, 440),
+        "Patches of 1/400 of the image take 1/400 of the memory, or less",
+        "§III-C", "400", "radar_cost", _counted(MEMORY, low=360),
     ),
     Claim(
         "The same where the matrices of attention are kept as well",
-        "§III-C, control", "400", "radar_cost", _counted(ATTENTION, 360, 440),
+        "§III-C, control", "400", "radar_cost", _counted(ATTENTION, low=360), own=True,
     ),
     Claim(
-        "Patches make small data sets enough: the single step detects better on patches than on whole images",
+        "The single step detects better on patches than on whole images",
         "§III-C", "no number", "terms_whole", each_set("terms_whole", _patches_pay, "metric == 'auroc'"),
     ),
     Claim(
@@ -421,8 +405,12 @@ CLAIMS = [
         each_set("terms_patterns", _single_step_bears_it, "metric == 'auroc'", "no set has several angles"),
     ),
     Claim(
-        "Training on overlapping patches takes 25 times as long as on whole images",
-        "§III-C", "25", "radar_cost", _counted(TRAINING, 20, 30),
+        "Training on overlapping patches takes only 25 times as long as on whole images",
+        "§III-C", "25", "radar_cost", _counted(TRAINING, high=30),
+    ),
+    Claim(
+        "The same with the patches that the paper trains on: 73 × 73 of an image of 100 px",
+        "§III-C, §IV-A", "25, of other patches", "radar_cost", _counted(OWN_PATCHES, high=30), own=True,
     ),
     Claim(
         "RADAR is ahead in accuracy, precision and F1 at every contamination, on Tile",
@@ -438,8 +426,8 @@ CLAIMS = [
     ),
     Claim("Table II is consistent with Table I", "Tables I, II", "accuracy", DATA, _table_is_consistent),
     Claim(
-        "Tile is tested on MVTec AD's defective images: on all of them",
-        "Table I", "15, 16, 14, 16, 13", "data/paper/mvtec_counts.csv", _tile_is_whole,
+        "Tile is tested on all of MVTec AD's defective images",
+        "Table I", "15, 16, 14, 16, 13", "data/paper/mvtec_counts.csv", _tile_is_whole, own=True,
     ),
     Claim("L&F's precision on Tile is 0.95", "§IV-B", "0.95", DATA, _printed(_precision_of_lf)),
     Claim("DiffusionAD is below DDPM on prints", "§IV-B", "below", DATA, _printed(_diffusionad_below_ddpm)),

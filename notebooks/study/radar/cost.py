@@ -21,7 +21,7 @@ from radarlib.runtime import progress, seconds
 from radarlib.train import Trainer
 from radarlib.unet import Attention, UNet
 from study.methods import METHODS, Method
-from study.radar.names import ATTENTION, MEMORY, TRAINING
+from study.radar.names import ATTENTION, MEMORY, OWN_PATCHES, TRAINING
 
 IMAGES = 5  # that every method is timed on
 STEPS = 15  # of training, to see what noise takes of one
@@ -81,11 +81,7 @@ def patch_claims(settings: dict) -> pd.DataFrame:
         (ATTENTION, 400, (kept[0] + matrices[0]) / (kept[1] + matrices[1])),
         ("work: a whole image over a patch, operations", 400, work),
         (TRAINING, 25, 100**2 / work),
-        (
-            "the same for the paper's own data: 73 × 73 patches of a 100 × 100 image",
-            np.nan,
-            73**2 * flops(net, 28) / flops(net, 100),
-        ),
+        (OWN_PATCHES, np.nan, 73**2 * flops(net, 28) / flops(net, 100)),
     ]
     return pd.DataFrame(rows, columns=["quantity", "paper", "ours"])
 
