@@ -35,6 +35,7 @@ from study.claims import (  # noqa: E402
     MOVING,
     OWN,
     PARTLY,
+    READING,
     UNDECIDED,
     UNFOLLOWED,
     UNTESTED,
@@ -45,7 +46,7 @@ from study.noise.names import LABELS  # noqa: E402
 from study.tables import wide  # noqa: E402
 
 OPEN = "undecided"
-UNDECIDEDS = (UNDECIDED, MOVING, UNFOLLOWED, CHANCE, FULL)
+UNDECIDEDS = (UNDECIDED, MOVING, UNFOLLOWED, CHANCE, FULL, READING)
 VERDICTS = {HOLDS: HOLDS, PARTLY: PARTLY, FAILS: FAILS, **dict.fromkeys(UNDECIDEDS, OPEN)}
 """How verdicts are counted."""
 PAGES = ("README.md", "figures/README.md")

@@ -24,9 +24,10 @@ from study.plan import HALF, LONG, without_steps
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
 HOLDS, FAILS, PARTLY, UNTESTED = "holds", "fails", "partly", "cannot be tested here"
-UNDECIDED, MOVING, UNFOLLOWED, FULL, CHANCE = (
+UNDECIDED, MOVING, UNFOLLOWED, FULL, CHANCE, READING = (
     "undecided (within the interval or the margin)", "undecided (still moving)", "undecided (training not followed)",
     "undecided (nothing left to gain)", "undecided (no better than chance)",
+    "undecided (speaks against our reading of a rival)",
 )  # fmt: skip
 EXPERIMENT, ITSELF, OWN = "experiment of ours", "the paper against itself", "a question of ours"
 LEVEL = 0.95  # of the interval that must lie on one side
@@ -59,6 +60,8 @@ class Part:
     extreme : whether it rests on the highest, the lowest or the range of several values. Resamples vary around the
         values, which vary around the truth, so theirs lie off the value to one side.
     among : how many comparisons must all hold, this one among them.
+    reading : whether one of the two is our reading of a method whose text was not at hand: it may have been read wrong,
+        so that it can bear a claim out and not refute it.
     """
 
     slack: np.ndarray
@@ -71,11 +74,12 @@ class Part:
     stated: bool = False
     extreme: bool = False
     among: int = 1
+    reading: bool = False
 
     @property
     def verdict(self) -> str:
         """HOLDS or FAILS where value and interval say so and the training's last doubling does not; else what is
-        missing: UNFOLLOWED, MOVING, CHANCE, UNDECIDED or FULL.
+        missing: UNFOLLOWED, MOVING, CHANCE, UNDECIDED or FULL, or READING instead of FAILS.
 
         It holds where it is ahead by the margin or more, and by all of the interval; it fails where the interval has no
         advantage that counts, nor as small a one as the paper's own, though there was room for one. A line that the
@@ -84,6 +88,11 @@ class Part:
         is off by chance alone, and any that fails makes the claim fail: so each must be the surer (Bonferroni). Without
         resamples the margin alone decides.
         """
+        found = self._verdict
+        return READING if found == FAILS and self.reading else found
+
+    @property
+    def _verdict(self) -> str:
         value = self.slack[0]
         if self.moved is None:
             return UNFOLLOWED
@@ -140,7 +149,9 @@ class Joined:
     def verdict(self) -> str:
         found = {part.verdict for part in self.parts}
         return next(
-            verdict for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, CHANCE, FULL, HOLDS) if verdict in found
+            verdict
+            for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, CHANCE, READING, FULL, HOLDS)
+            if verdict in found
         )
 
     @property
@@ -162,9 +173,13 @@ class Joined:
         return all(part.tracked for part in self.parts)
 
 
+def each_of(part: Part | Joined) -> tuple[Part, ...]:
+    return part.parts if isinstance(part, Joined) else (part,)
+
+
 def all_of(parts: Iterable[Part | Joined]) -> Joined:
     """One comparison that holds where all do."""
-    every = [one for part in parts for one in (part.parts if isinstance(part, Joined) else (part,))]
+    every = [one for part in parts for one in each_of(part)]
     return Joined(tuple(replace(part, among=len(every)) for part in every))
 
 
@@ -190,7 +205,7 @@ class Finding:
         found = {part.verdict for part in self.parts}
         if {HOLDS, FAILS} <= found:
             return PARTLY
-        order = (UNFOLLOWED, MOVING, UNDECIDED, CHANCE, HOLDS, FAILS, FULL)
+        order = (UNFOLLOWED, MOVING, UNDECIDED, CHANCE, READING, HOLDS, FAILS, FULL)
         return next(verdict for verdict in order if verdict in found)
 
 
