@@ -3,7 +3,8 @@
     <!-- table of figures/default/unclean_practice.csv: auroc, method by set share -->
 
 that is: the metrics, the column that names the rows, and those whose values (with `metric`: the metrics) head the
-columns; "with seeds" adds their number to the rows' names. A Markdown exhibit is taken as it is, but for its padding
+columns; "with seeds" adds their number to the rows' names, "without intervals" leaves those out. The rows of a second
+exhibit ("of … and …") follow those of the first. A Markdown exhibit is taken as it is, but for its padding
 and what is printed in papers alone. After
 
     <!-- verdicts of figures/default/claims.csv -->
@@ -50,7 +51,10 @@ UNDECIDEDS = (UNDECIDED, MOVING, UNFOLLOWED, CHANCE, FULL, READING)
 VERDICTS = {HOLDS: HOLDS, PARTLY: PARTLY, FAILS: FAILS, **dict.fromkeys(UNDECIDEDS, OPEN)}
 """How verdicts are counted."""
 PAGES = ("README.md", "figures/README.md")
-MARK = re.compile(r"(<!-- (table|verdicts) of (\S+?)(?:: (.+?), (\w+) by ([\w ]+?)( with seeds)?)? -->\n)(?:\|.*\n)*")
+MARK = re.compile(
+    r"(<!-- (table|verdicts) of (\S+?)(?: and (\S+?))?"
+    r"(?:: (.+?), (\w+) by ([\w ]+?)( with seeds| without intervals)?)? -->\n)(?:\|.*\n)*"
+)
 
 
 def _name(key: str, column: str) -> str:
@@ -75,8 +79,11 @@ def _markdown(lines: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *rows))
 
 
-def pivot(table: pd.DataFrame, metrics: list[str], rows: str, columns: list[str], seeds: bool) -> str:
-    """A Markdown table of "ours [interval] (printed value)"; of methods, the highest of each column is in bold."""
+def pivot(table: pd.DataFrame, metrics: list[str], rows: str, columns: list[str], more: str) -> str:
+    """A Markdown table of "ours [interval] (printed value)"; of methods, the highest of each column is in bold.
+
+    more : "with seeds" or "without intervals".
+    """
     table = table[table["metric"].isin(metrics) & table["ours"].notna()]
     head = [" ".join(map(_head, values, columns)) for values in table[columns].itertuples(index=False)]
     table = table.assign(head=head)
@@ -84,13 +91,15 @@ def pivot(table: pd.DataFrame, metrics: list[str], rows: str, columns: list[str]
     if rows in ("method", "label"):
         ours = table.pivot_table(index=rows, columns="head", values="ours").round(2).reindex_like(found)
         found = found.mask(ours == ours.max(), "**" + found + "**")
+    if more == "without intervals":
+        found = found.replace(r" \[.*?\]", "", regex=True)
     names = {key: _name(key, rows) for key in found.index}
-    if seeds:
+    if more == "with seeds":
         runs = table.groupby(rows)["seeds"].max()
         names = {key: f"{name} ({runs[key]:.0f})" for key, name in names.items()}
     lines = [[names[key], *cells] for key, cells in zip(found.index, found.to_numpy(), strict=True)]
     first = "method" if rows == "label" else rows
-    return _markdown([[first + (" (seeds)" if seeds else ""), *found.columns], *lines])
+    return _markdown([[first + (" (seeds)" if more == "with seeds" else ""), *found.columns], *lines])
 
 
 def verdicts(claims: Path) -> str:
@@ -127,22 +136,24 @@ def unpadded(line: str) -> str:
     return f"| {' | '.join('---' if re.fullmatch(':?-{3,}:?', cell) else cell for cell in cells)} |\n"
 
 
-def table_of(file: Path, metrics: str | None, rows: str, columns: str, seeds: bool) -> str:
-    if file.suffix == ".md":
-        lines = file.read_text().splitlines(keepends=True)
+def table_of(files: list[Path], metrics: str | None, rows: str, columns: str, more: str) -> str:
+    if files[0].suffix == ".md":
+        lines = files[0].read_text().splitlines(keepends=True)
         return "".join(unpadded(line) for line in lines if line.startswith("|") and not line.startswith("| printed"))
-    return pivot(pd.read_csv(file), str(metrics).split(), rows, columns.split(), seeds)
+    return pivot(pd.concat(map(pd.read_csv, files)), str(metrics).split(), rows, columns.split(), more)
 
 
 def filled(text: str) -> str:
     """The page with the tables of the exhibits that are there."""
 
     def replace(match: re.Match) -> str:
-        head, kind, file, metrics, rows, columns, seeds = match.groups()
-        path = ROOT / file
-        if not path.exists():
+        head, kind, file, second, metrics, rows, columns, more = match.groups()
+        files = [ROOT / name for name in (file, second) if name]
+        if not all(path.exists() for path in files):
             return match.group()
-        return head + (verdicts(path) if kind == "verdicts" else table_of(path, metrics, rows, columns, bool(seeds)))
+        if kind == "verdicts":
+            return head + verdicts(files[0])
+        return head + table_of(files, metrics, rows, columns, (more or "").strip())
 
     return MARK.sub(replace, text)
 
