@@ -83,10 +83,9 @@ class Part:
 
         It holds where it is ahead by the margin or more, and by all of the interval; it fails where the interval has no
         advantage that counts, nor as small a one as the paper's own, though there was room for one. A line that the
-        claim states leaves no advantage to ask
-        for: there it fails where it is off by the margin or more, and by all of the interval. Of many comparisons one
-        is off by chance alone, and any that fails makes the claim fail: so each must be the surer (Bonferroni). Without
-        resamples the margin alone decides.
+        claim states leaves no advantage to ask for: there it fails where it is off by the margin or more, and by all of
+        the interval. Of many comparisons one is off by chance alone, and any that fails makes the claim fail: so each
+        must be the surer (Bonferroni). Without resamples the margin alone decides.
         """
         found = self._verdict
         return READING if found == FAILS and self.reading else found
@@ -392,7 +391,10 @@ class Evidence:
     ) -> Part:
         """A comparison in units of a metric. aurocs : of what is compared, where that may be no better than chance."""
         chance = aurocs is not None and self.guessed(aurocs)
-        return Part(np.atleast_1d(slack), self.margin(metric), moved, tracked, room, effect, chance, stated, extreme)
+        return Part(
+            np.atleast_1d(slack), self.margin(metric), moved, tracked,
+            room=room, effect=effect, chance=chance, stated=stated, extreme=extreme,
+        )  # fmt: skip
 
     def ahead(
         self,

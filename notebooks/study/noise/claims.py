@@ -134,15 +134,16 @@ def _spreads(part: pd.DataFrame) -> str:
 
 
 def _mixture_flat(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    flat = evidence.within(by(part[part["noise"] == "mixture"], "filter"), FLAT, "auroc", NOT_FOLLOWED, part["value"])
+    line = by(part[part["noise"] == "mixture"], "filter")
+    flat = evidence.within(line, FLAT, "auroc", NOT_FOLLOWED, line)
     less = _spread(part, "gaussian") - _spread(part, "mixture")
     narrower = evidence.part(less, "auroc", NOT_FOLLOWED, aurocs=part["value"], extreme=True)
     return _spreads(part), all_of([flat, narrower])
 
 
 def _filter_matters(evidence: Evidence, part: pd.DataFrame) -> Answer:
-    slack = _spread(part, "gaussian") - GREAT
-    return _spreads(part), evidence.part(slack, "auroc", NOT_FOLLOWED, aurocs=part["value"], stated=True, extreme=True)
+    slack, line = _spread(part, "gaussian") - GREAT, by(part[part["noise"] == "gaussian"], "filter")
+    return _spreads(part), evidence.part(slack, "auroc", NOT_FOLLOWED, aurocs=line, stated=True, extreme=True)
 
 
 def _unfiltered_worst(evidence: Evidence, part: pd.DataFrame) -> Answer:
