@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # PyTorch takes seconds to import
     from radarlib.inspection.detector import Detector
 
 
-FAST = {"unet": {"width": 8}, "radar": {"stride": 20}}
-"""What `fit --fast` sets, so that fitting and judging on pixels cost less: half of the channels and of the patches."""
+FAST = {"unet": {"width": 8}}
+"""What `fit --fast` sets, so that fitting and judging on pixels cost less: half of the channels."""
 
 
 def _settings(args: argparse.Namespace) -> dict:
@@ -146,7 +146,9 @@ def _add_fit(command: Command) -> None:
     fit = command("fit", _fit, "Learn what is normal from a folder of good images.")
     fit.add_argument("good", type=Path, metavar="GOOD_DIR")
     fit.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
-    fit.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
+    fit.add_argument(
+        "--config", type=Path, help="a profile's YAML (default: the values of radarlib/config.schema.json)"
+    )
     fit.add_argument(
         "--roi", type=Path, help="an image or polygons (labelme JSON): the part of the images that is looked at"
     )
@@ -154,7 +156,7 @@ def _add_fit(command: Command) -> None:
         "--fast",
         action="store_const",
         const=True,
-        help="on pixels a smaller network and fewer patches: several times faster, and it may find less",
+        help="on pixels a network of half the channels: faster, and it may find less",
     )
     fit.add_argument("--steps", type=int, help="optimiser steps on pixels (default 1600)")
     fit.add_argument(
@@ -235,7 +237,9 @@ def _add_others(command: Command) -> None:
     )
 
     bench = command("bench", _bench, "How much of the machine training and inference use, and what one step saves.")
-    bench.add_argument("--config", type=Path, help="a profile's YAML (default: the real profile's values)")
+    bench.add_argument(
+        "--config", type=Path, help="a profile's YAML (default: the values of radarlib/config.schema.json)"
+    )
     bench.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
 
 

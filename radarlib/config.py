@@ -94,6 +94,8 @@ def resolve(values: dict, source: str = "settings") -> dict:
         raise UserError(
             f"{source}: training.patch: {patch} cannot be halved {halvings} times; use a multiple of {2**halvings}"
         )
+    if settings["radar"]["stride"] is None:
+        settings["radar"]["stride"] = 3 * patch // 4
     for section in ("radar", "reconstruction"):
         if settings[section]["stride"] > patch:
             raise UserError(

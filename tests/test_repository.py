@@ -196,7 +196,7 @@ def test_the_ledger_stands_in_full(script):
 
 
 def test_verdicts_are_counted(script):
-    """Experiments by paper and papers against themselves, with those that rest on measured times: as many as the ledger
+    """Experiments by paper, questions of ours and papers against themselves, with those that rest on measured times: as many as the ledger
     has rows; after a semicolon those on real sets.
     """
     rows = [re.split(r" *\| *", row.strip("| ")) for row in page("figures/default/claims.md").splitlines()[2:]]
@@ -204,7 +204,8 @@ def test_verdicts_are_counted(script):
     kind, verdict = columns.index("kind"), columns.index("verdict")
     table = script["verdicts"](REPOSITORY / "figures/default/claims.csv")
     head, _, *lines = [line.strip("| ").split(" | ") for line in table.splitlines()]
-    *papers, every, themselves, untested = lines
+    *papers, every, own, themselves, untested = lines
+    assert int(own[-1]) == sum(c[kind] == "a question of ours" for c in cells) > 0
     for paper, *counts in papers:
         both = [c[verdict].split("; real: ") for c in cells if c[kind].startswith("exp") and c[1].startswith(paper)]
         mine, real = ([found[k].split(" (")[0] for found in both if len(found) > k] for k in (0, 1))
@@ -216,7 +217,7 @@ def test_verdicts_are_counted(script):
             found = [cell.split("; ") for cell in (line[column] for line in (every, *papers))]
             first, *others = (int(cell[part]) if len(cell) > part else 0 for cell in found)
             assert first == sum(others)
-    assert int(every[-1]) + int(themselves[-1]) + int(untested[-1]) == len(cells)
+    assert int(every[-1]) + int(own[-1]) + int(themselves[-1]) + int(untested[-1]) == len(cells)
 
 
 def test_a_verdict_that_is_none_is_refused(script, tmp_path):

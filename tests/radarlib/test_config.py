@@ -27,8 +27,8 @@ def test_every_key_has_a_meaning_and_a_default():
             assert "default" in part, key
 
 
-def test_the_real_profile_is_the_defaults():
-    assert load_settings(REPOSITORY / "config/real.yaml") == resolve({})
+def test_the_real_profile_is_the_defaults_with_the_studys_distance_between_patches():
+    assert load_settings(REPOSITORY / "config/real.yaml") == resolve({"radar": {"stride": 14}})
 
 
 def test_table_1_of_the_paper_is_the_default_profile():
@@ -37,6 +37,12 @@ def test_table_1_of_the_paper_is_the_default_profile():
         (81, 40, 44),
         (230, 33, 74),
     ]
+
+
+def test_patches_lie_three_quarters_of_one_apart_unless_told_otherwise():
+    assert resolve({})["radar"]["stride"] == 21
+    assert resolve({"training": {"patch": 16}, "reconstruction": {"stride": 16}})["radar"]["stride"] == 12
+    assert resolve({"radar": {"stride": 14}})["radar"]["stride"] == 14
 
 
 @pytest.mark.parametrize(

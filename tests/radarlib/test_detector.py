@@ -139,10 +139,10 @@ def test_a_robust_loss_is_used_and_recorded(folders, tmp_path, options, expected
     assert (plain > robust).all()  # the same batches, with less weight on large errors
 
 
-def test_fast_is_a_smaller_network_and_fewer_patches_and_nothing_else():
+def test_fast_is_a_smaller_network_and_nothing_else():
     command = ["fit", "good", "--out", "m"]
     usual, fast = (cli._settings(cli.parser().parse_args([*command, *more])) for more in ([], ["--fast"]))
-    assert fast == merge(usual, {"unet": {"width": 8}, "radar": {"stride": 20}}) != usual
+    assert fast == merge(usual, {"unet": {"width": 8}}) != usual
 
 
 @pytest.mark.parametrize(
