@@ -92,7 +92,14 @@ def _compare(kind: str, *orders: tuple[tuple[str, ...], tuple[str, ...]]) -> Cal
             moved = evidence.moved(name, methods, "f1")
             text = ", ".join(f"{METHODS[m].label} {f1[m][0]:.2f}" for m in methods)
             parts = (
-                evidence.part(f1[a] - f1[b], "f1", moved, tracked=True, effect=printed_leads(paper, a, [b])[0])
+                evidence.part(
+                    f1[a] - f1[b],
+                    "f1",
+                    moved,
+                    tracked=True,
+                    room=1 - float(f1[b][0]),
+                    effect=printed_leads(paper, a, [b])[0],
+                )
                 for a, b in pairs
             )
             return text, all_of(replace(p, reading=OUR_READING in pair) for p, pair in zip(parts, pairs, strict=True))
