@@ -196,8 +196,8 @@ def test_the_ledger_stands_in_full(script):
 
 
 def test_verdicts_are_counted(script):
-    """Experiments by paper, questions of ours and papers against themselves, with those that rest on measured times: as many as the ledger
-    has rows; after a semicolon those on real sets.
+    """Experiments by paper, questions of ours and papers against themselves, with those that rest on measured times: as
+    many as the ledger has rows; after a semicolon those on real sets.
     """
     rows = [re.split(r" *\| *", row.strip("| ")) for row in page("figures/default/claims.md").splitlines()[2:]]
     columns, cells = rows[0], rows[2:]
