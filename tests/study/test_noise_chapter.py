@@ -15,7 +15,7 @@ from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.map_features import mask
 from study.__main__ import parser
-from study.claims import FAILS, HOLDS, PARTLY
+from study.claims import FAILS, HOLDS, PARTLY, UNTESTED
 from study.ledger import verdicts
 from study.noise import claims, job, plan, spectra, tables
 from study.noise.plan import FILTER, FILTERS, START, STARTS
@@ -189,10 +189,10 @@ def test_the_ledger_follows_the_tables(exhibits, gaussian, best, structured):
             table["p_highest"] = float(gaussian > 0.6)
         table.to_csv(exhibits / f"{name}.csv", index=False)
         sure(exhibits, name)
-    assert verdict(exhibits, "Gaussian noise detects images best") == best
-    assert verdict(exhibits, "Gaussian noise segments best") == best
+    assert verdict(exhibits, "Gaussian noise segments textures best") == best
     assert verdict(exhibits, "On textures, simplex and mixture") == structured
-    assert verdict(exhibits, "Noise of unequal spectrum") == structured
+    for start in ("Gaussian noise detects images best", "Noise of unequal spectrum"):  # textures cannot tell
+        assert verdict(exhibits, start) == UNTESTED
 
 
 def test_peaks_follow_the_tables(exhibits):
