@@ -141,10 +141,10 @@ def _highest(delta: float) -> Ask:
     )
 
 
-def _flat(evidence: Evidence, values: pd.Series, metric: str, aurocs: pd.Series | None) -> Joined:
-    """Whether all δ above 0 lie within FLAT."""
-    some = values.drop(0.0)
-    return evidence.within(some, FLAT, metric, NOT_FOLLOWED, None if aurocs is None else some)
+def _flat(evidence: Evidence, values: pd.Series, metric: str, _: pd.Series | None) -> Joined:
+    """Whether the AUROCs of all δ above 0 lie within FLAT."""
+    aurocs = values.drop(0.0)
+    return evidence.within(aurocs, FLAT, metric, NOT_FOLLOWED, aurocs)
 
 
 def _paper_gain(evidence: Evidence) -> Finding:
