@@ -1,7 +1,7 @@
 # The study's table of contents: data → trained denoisers → maps, features and chapters' jobs → notebooks → exhibits.
 #
 #   snakemake --cores 4                                            the `default` profile
-#   snakemake --cores 2 smoke | real | paper | long                another profile (config/<profile>.yaml)
+#   snakemake --cores 2 smoke | real | paper | long | long-real    another profile (config/<profile>.yaml)
 #   snakemake --cores 2 half                                       half of the training, for the ledger
 #   snakemake --cores 2 figures/default/radar_table2_detection.csv one exhibit
 #   snakemake --cores 2 real --config 'seeds=[0]'                  a parameter changed
@@ -139,7 +139,8 @@ rule study:
         exhibits(PROFILE),
 
 
-targets = {**{name: (name, NOTEBOOKS) for name in ("smoke", "real", "paper")}, LONG: (LONG, FOLLOWED)}
+targets = {name: (name, NOTEBOOKS) for name in ("smoke", "real", "paper")}
+targets |= {name: (name, FOLLOWED) for name in (LONG, LONG_REAL)}  # what longer training changes
 for target, chosen in {**targets, "half": (f"{PROFILE}{HALF}", HALVED)}.items():
 
     rule:

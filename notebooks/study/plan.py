@@ -22,6 +22,8 @@ HALF = "-half"
 """Ending of a profile's name: the same with half of the training, by which the ledger sees what still moves."""
 LONG = "long"
 """A profile that follows networks for hours; of what nobody else follows the ledger reads its exhibits."""
+LONG_REAL = "long-real"
+"""The same on real sets."""
 BESIDE = {"default": "real"}
 """A profile of simulated sets, and the one of real sets whose exhibits the ledger shows beside its own."""
 WORKFLOW = "RADARLIB_WORKFLOW"

@@ -9,8 +9,8 @@ from radarlib.errors import UserError
 PROFILES = sorted(path.stem for path in (REPOSITORY / "config").glob("*.yaml"))
 
 
-def test_the_five_profiles_are_there():
-    assert PROFILES == ["default", "long", "paper", "real", "smoke"]
+def test_the_profiles_are_there():
+    assert PROFILES == ["default", "long", "long-real", "paper", "real", "smoke"]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -12,7 +12,7 @@ from radarlib.inspection import MAPS
 from radarlib.layout import data_root, listing
 from radarlib.sources import source_files
 from study.methods import MODELS, WHOLE, dirty, method, model_settings, seeds_of
-from study.plan import BESIDE, HALF, LONG, NETWORK, notebook_digest, notebook_modules, picked, profile_settings, study_sets
+from study.plan import BESIDE, HALF, LONG, LONG_REAL, NETWORK, notebook_digest, notebook_modules, picked, profile_settings, study_sets
 
 # The jobs' `python` is the one that runs Snakemake, whichever comes first in PATH; it finds `study` beside the notebooks.
 PYTHON = Path(sys.executable).parent
