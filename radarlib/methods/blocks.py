@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from radarlib.runtime import autocast
 from radarlib.unet import group_norm
 
 WIDTH, DEPTH = 16, 3  # channels at full resolution; how often the side is halved
@@ -22,11 +24,16 @@ def conv(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
 class Hourglass(nn.Module):
     """Down by halves and up again: (N, c_in, S, S) → (N, c_out, S, S), S a multiple of 2^DEPTH.
 
-    skip : whether details may go past the bottleneck, as in a U-Net. latent : channels of the bottleneck.
+    skip : whether details may go past the bottleneck, as in a U-Net. latent : channels of the bottleneck. learns_in :
+        what its convolutions compute in while it learns, but for those that give an answer: `Given.precision`. It is
+        asked in float32.
     """
 
-    def __init__(self, c_in: int, c_out: int, skip: bool, latent: int | None = None):
+    def __init__(
+        self, c_in: int, c_out: int, skip: bool, latent: int | None = None, learns_in: torch.dtype = torch.float32
+    ):
         super().__init__()
+        self.learns_in = learns_in
         widths = [WIDTH * 2**k for k in range(DEPTH + 1)]
         self.skip, deep = skip, latent or widths[-1]
         self.down = nn.ModuleList([conv(c_in, widths[0])])
@@ -41,17 +48,22 @@ class Hourglass(nn.Module):
     def encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The bottleneck, (N, latent, S / 2^DEPTH, …), and what goes past it."""
         past = []
-        for layer in self.down:
-            x = layer(x)
-            past.append(x)
-        return self.narrow(x), past[:-1]
+        with self._precision(x):
+            for layer in self.down:
+                x = layer(x)
+                past.append(x)
+        return self.narrow(x.float()), past[:-1]
 
     def decode(self, z: Tensor, past: list[Tensor]) -> Tensor:
-        h = self.widen(z)
-        for layer, other in zip(self.up, past[::-1], strict=True):
-            h = F.interpolate(h, scale_factor=2, mode="nearest")
-            h = layer(torch.cat([h, other], 1) if self.skip else h)
-        return self.head(h)
+        with self._precision(z):
+            h = self.widen(z)
+            for layer, other in zip(self.up, past[::-1], strict=True):
+                h = F.interpolate(h, scale_factor=2, mode="nearest")
+                h = layer(torch.cat([h, other], 1) if self.skip else h)
+        return self.head(h.float())
+
+    def _precision(self, x: Tensor) -> AbstractContextManager[None]:
+        return autocast(x.device, self.learns_in if self.training else torch.float32)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(*self.encode(x))

@@ -5,7 +5,7 @@ with D3AD's dynamic steps (Tebbe & Tayyub 2024) on pixels instead of latents.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ from radarlib.diffusion import chain
 from radarlib.extractor import Extractor, cosine_map
 from radarlib.map_features import MAP
 from radarlib.methods.d3ad import adaptation_loss, condition, conditioning_feature, disturb, guided_ddim
-from radarlib.methods.fitting import Fitted, Found, Given, at_side, minimise, plane, single
+from radarlib.methods.fitting import Fitted, Found, Given, at_side, means, minimise, plane, single
 from radarlib.runtime import image_generator
 
 STEPS, T_MAX = 10, 250  # of DDIM, from T' (DDAD §4.1: 250, steps of 25)
@@ -29,40 +29,71 @@ HELD = 0.1  # λ_DL: how strongly it is held near the extractor that it was (the
 NEIGHBOURS, BINS, SMALLEST = 20, 10, 2  # D3AD §5
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a system leads an image back, and compares.
+
+    guidance : w. omega : of the noise that is added at first: 1 as DDAD does, 0 as D3AD. held : weight of DDAD's second
+        loss while the extractor is tuned, 0: none. others : whether that sees each normal image beside another one that
+        was led to it, or beside itself. pooled : whether features are compared as means of 3 × 3.
+    """
+
+    what: str
+    guidance: float
+    omega: float
+    held: float
+    others: bool
+    pooled: bool
+
+
+DDAD = Way("DDAD, adaptation", GUIDANCE, 1.0, HELD, others=True, pooled=True)  # the last two: its authors' code
+D3AD = Way("D3AD on pixels", 0.0, 0.0, 0.0, others=False, pooled=False)
+
+
 def seen(image: np.ndarray, denoiser: Denoiser) -> Tensor:
     """An image at the denoiser's side, (1, 1, s, s) on the CPU: what it gives back has no more detail than that."""
     return at_side(single(image), denoiser.patch)
 
 
 def led_back(
-    x: Tensor, t: int, image: np.ndarray, denoiser: Denoiser, guidance: float, omega: float, seed: int
+    image: np.ndarray,
+    t: int,
+    denoiser: Denoiser,
+    guidance: float,
+    omega: float,
+    seed: int,
+    target: np.ndarray | None = None,
 ) -> Tensor:
-    """x̂_0 from step t, of the shape of x, on the CPU.
+    """x̂_0 of an image from step t, (1, 1, s, s) on the CPU.
 
-    omega : of the noise that is added at first, which depends on the image's content: 1 as DDAD does, 0 as D3AD.
+    omega : of the noise that is added at first, which depends on the image's content. target : where w draws it to;
+        None: to itself.
     """
+    x = seen(image, denoiser).to(denoiser.device)
+    towards = x if target is None else seen(target, denoiser).to(denoiser.device)
     noise = torch.randn(tuple(x.shape), generator=image_generator(image, seed)).to(denoiser.device)
-    target = x.to(denoiser.device)
-    start = disturb(target, t, omega, noise, denoiser.schedule)
+    start = disturb(x, t, omega, noise, denoiser.schedule)
     with torch.inference_mode():
         times = chain(t, min(t, STEPS))
-        x_hat = guided_ddim(start, target, denoiser.eps, denoiser.schedule, times, guidance)[-1]
+        x_hat = guided_ddim(start, towards, denoiser.eps, denoiser.schedule, times, guidance)[-1]
     return x_hat.clamp(-1, 1).cpu().clone()
 
 
-def differences(x: Tensor, x_hat: Tensor, extractor: Extractor) -> tuple[Tensor, Tensor]:
+def differences(x: Tensor, x_hat: Tensor, extractor: Extractor, pooled: bool) -> tuple[Tensor, Tensor]:
     """D_p, the L1 distance of pixels, and D_f, the cosine distance of features (DDAD Eqs. 9, 10), (MAP, MAP) each."""
     with torch.inference_mode():
         apart = F.interpolate((x - x_hat).abs(), (MAP, MAP), mode="bilinear", antialias=True)[0, 0]
-        return apart, cosine_map(extractor.fine_maps(x), extractor.fine_maps(x_hat), MAP)[0].cpu()
+        own, other = (extractor.fine_maps(part) for part in (x, x_hat))
+        if pooled:
+            own, other = means(own), means(other)
+        return apart, cosine_map(own, other, MAP)[0].cpu()
 
 
 def adapted(given: Given, xs: Tensor, x_hats: Tensor, held: float, what: str) -> tuple[Extractor, list[float]]:
     """The extractor, tuned until images and their reconstructions look alike to it (DDAD Eq. 8, D3AD Eq. 11), and the
     losses.
 
-    held : weight of DDAD's second loss, the distance of each one's features from those before the tuning; 0: none. The
-        authors' code leads another normal image to each one; here each is led to itself.
+    held : weight of DDAD's second loss, the distance of each one's features from those before the tuning; 0: none.
     """
     extractor = given.extractor.copied()
 
@@ -81,35 +112,36 @@ def adapted(given: Given, xs: Tensor, x_hats: Tensor, held: float, what: str) ->
     return extractor, minimise(extractor.net, loss, few, LR, what)
 
 
-def _system(
-    given: Given,
-    steps: Callable[[np.ndarray], int],
-    own: Sequence[int],
-    guidance: float,
-    omega: float,
-    held: float,
-    what: str,
-) -> Fitted:
+def partners(n: int, seed: int) -> list[int]:
+    """To each of n images another one, each once, at random. (DDAD's code draws them anew at each epoch.)"""
+    order = np.random.default_rng(seed).permutation(n)
+    return np.roll(order, 1)[np.argsort(order)].tolist()
+
+
+def _system(given: Given, steps: Callable[[np.ndarray], int], own: Sequence[int], way: Way) -> Fitted:
     """Both maps as multiples of their highest value on normal images, added (DDAD Eq. 11 with v = 1; there the highest
     of the test batch).
 
     own : steps of the given images.
     """
-    denoiser = given.diffusion
+    denoiser, images = given.diffusion, given.images
 
-    def pair(image: np.ndarray, t: int) -> tuple[Tensor, Tensor]:
-        x = seen(image, denoiser)
-        return x, led_back(x, t, image, denoiser, guidance, omega, given.seed)
+    def back(image: np.ndarray, t: int, target: np.ndarray | None = None) -> Tensor:
+        return led_back(image, t, denoiser, way.guidance, way.omega, given.seed, target)
 
-    pairs = [pair(image, t) for image, t in zip(given.images, own, strict=True)]
-    xs, x_hats = (torch.cat(part) for part in zip(*pairs, strict=True))
-    extractor, losses = adapted(given, xs, x_hats, held, what)
-    normal = [differences(x, y, extractor) for x, y in pairs]
+    xs = torch.cat([seen(image, denoiser) for image in images])
+    x_hats = torch.cat([back(image, t) for image, t in zip(images, own, strict=True)])
+    led = x_hats
+    if way.others:
+        pairs = zip(images, partners(len(images), given.seed), strict=True)
+        led = torch.cat([back(images[k], own[k], target) for target, k in pairs])
+    extractor, losses = adapted(given, xs, led, way.held, way.what)
+    normal = [differences(x[None], y[None], extractor, way.pooled) for x, y in zip(xs, x_hats, strict=True)]
     top = [max(float(torch.stack(part).max()), 1e-12) for part in zip(*normal, strict=True)]
 
     def judge(image: np.ndarray) -> Found:
-        x, x_hat = pair(image, steps(image))
-        pixels, features = differences(x, x_hat, extractor)
+        x_hat = back(image, steps(image))
+        pixels, features = differences(seen(image, denoiser), x_hat, extractor, way.pooled)
         return Found((pixels / top[0] + features / top[1]).numpy(), x_hat=plane(x_hat))
 
     return Fitted(judge, losses)
@@ -120,17 +152,15 @@ def fit_ddpm(given: Given) -> Fitted:
     denoiser = given.diffusion
 
     def judge(image: np.ndarray) -> Found:
-        x = seen(image, denoiser)
-        x_hat = led_back(x, START, image, denoiser, 0.0, 1.0, given.seed)
-        return Found(plane((x - x_hat) ** 2), x_hat=plane(x_hat))
+        x_hat = led_back(image, START, denoiser, 0.0, 1.0, given.seed)
+        return Found(plane((seen(image, denoiser) - x_hat) ** 2), x_hat=plane(x_hat))
 
     return Fitted(judge)
 
 
 def fit_ddad(given: Given) -> Fitted:
     """DDAD: noise is added up to T', and the way back is drawn to the image."""
-    own = [T_MAX] * len(given.images)
-    return _system(given, lambda _: T_MAX, own, GUIDANCE, 1.0, HELD, "DDAD, adaptation")
+    return _system(given, lambda _: T_MAX, [T_MAX] * len(given.images), DDAD)
 
 
 def fit_d3ad(given: Given) -> Fitted:
@@ -138,6 +168,4 @@ def fit_d3ad(given: Given) -> Fitted:
     feature = partial(conditioning_feature, given.extractor)
     how, distances = condition([feature(image) for image in given.images], NEIGHBOURS, BINS, SMALLEST)
     own = [how.steps(distance, T_MAX) for distance in distances]  # no image is its own neighbour
-    return _system(
-        given, lambda image: how.steps(how.distance(feature(image)), T_MAX), own, 0.0, 0.0, 0.0, "D3AD on pixels"
-    )
+    return _system(given, lambda image: how.steps(how.distance(feature(image)), T_MAX), own, D3AD)

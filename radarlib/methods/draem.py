@@ -34,8 +34,10 @@ def fit(given: Given) -> Fitted:
     segmentation, the score the highest value of its local mean.
     """
     torch.manual_seed(given.seed)
-    net = nn.ModuleDict({"restore": Hourglass(1, 1, skip=False), "find": Hourglass(2, 1, skip=True)})
-    net.to(given.device)
+    net = nn.ModuleDict({
+        "restore": Hourglass(1, 1, skip=False, learns_in=given.precision),
+        "find": Hourglass(2, 1, skip=True, learns_in=given.precision),
+    }).to(given.device)  # fmt: skip
 
     def loss(some: Tensor, generator: torch.Generator) -> Tensor:
         x, defective, mask = (part.to(given.device) for part in artificial.batch(given.images, some, generator))
@@ -75,7 +77,7 @@ def fit_diffusionad(given: Given) -> Fitted:
     on normal images alone, and the steps are drawn anew for each image of a batch.
     """
     torch.manual_seed(given.seed)
-    net = Hourglass(2, 1, skip=True).to(given.device)
+    net = Hourglass(2, 1, skip=True, learns_in=given.precision).to(given.device)
     restore = _restorer(given.diffusion, given.settings["diffusionad"])
 
     def loss(some: Tensor, generator: torch.Generator) -> Tensor:

@@ -106,7 +106,8 @@ def fit(given: Given) -> Fitted:
     vq.settle(beside_textures(few, generator))
     net = nn.ModuleDict({
         "restrict": nn.Sequential(_narrow(), nn.Conv2d(2 * WIDTH, CODE, 1)),
-        "decoder": nn.Sequential(_narrow(), _decoder(2 * WIDTH)), "find": Hourglass(2, 1, skip=True),
+        "decoder": nn.Sequential(_narrow(), _decoder(2 * WIDTH)),
+        "find": Hourglass(2, 1, skip=True, learns_in=given.precision),
     }).to(given.device)  # fmt: skip
 
     def segmented(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

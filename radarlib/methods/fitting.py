@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from radarlib.extractor import Extractor
-from radarlib.runtime import progress
+from radarlib.runtime import progress, resolve_precision
 
 MORE = 4  # times the steps of other systems, of half the images each: what `Given.longer` gives
 TOGETHER = 16  # images that the extractor is shown at once
@@ -81,6 +81,11 @@ class Given:
         return self.extractor.device
 
     @property
+    def precision(self) -> torch.dtype:
+        """What networks on pixels learn in: `training.precision`."""
+        return resolve_precision(self.settings.get("training", {}).get("precision", "auto"), self.device)
+
+    @property
     def diffusion(self) -> Denoiser:
         """The denoiser. Raises UserError without one."""
         if self.denoiser is None:
@@ -129,10 +134,14 @@ def at_side(x: Tensor, side: int) -> Tensor:
     return F.interpolate(x, (side, side), mode="bilinear", antialias=True)
 
 
+def means(levels: Sequence[Tensor]) -> list[Tensor]:
+    """Features as the means of their 3 × 3 neighbourhoods."""
+    return [F.avg_pool2d(m, 3, 1, 1, count_include_pad=False) for m in levels]
+
+
 def together(levels: Sequence[Tensor], side: int) -> Tensor:
-    """Levels as one map of features, each the mean of its 3 × 3 neighbourhood: (N, ΣC_j, side, side)."""
-    means = [F.avg_pool2d(m, 3, 1, 1, count_include_pad=False) for m in levels]
-    return torch.cat([F.interpolate(m, (side, side), mode="bilinear") for m in means], 1)
+    """`means` of levels as one map of features: (N, ΣC_j, side, side)."""
+    return torch.cat([F.interpolate(m, (side, side), mode="bilinear") for m in means(levels)], 1)
 
 
 def added(maps: Sequence[Tensor], product: bool = False) -> np.ndarray:

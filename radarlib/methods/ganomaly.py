@@ -27,9 +27,9 @@ class Coder(nn.Module):
     defect pass at its own.
     """
 
-    def __init__(self, side: int):
+    def __init__(self, side: int, learns_in: torch.dtype = torch.float32):
         super().__init__()
-        self.net = Hourglass(1, 1, skip=False, latent=LATENT)
+        self.net = Hourglass(1, 1, skip=False, latent=LATENT, learns_in=learns_in)
         self.shape = (LATENT, side // 2**DEPTH, side // 2**DEPTH)
         self.narrow = nn.Linear(math.prod(self.shape), NUMBERS)
         self.widen = nn.Linear(NUMBERS, math.prod(self.shape))
@@ -107,7 +107,7 @@ def _play(
 def fit(given: Given) -> Fitted:
     """GANomaly: the score is the L1 distance of the two codes (Eq. 6); the map, which it has not, is |x − x̂|."""
     torch.manual_seed(given.seed)
-    generator, encoder = Coder(given.stack.shape[-1]), Coder(given.stack.shape[-1])
+    generator, encoder = (Coder(given.stack.shape[-1], given.precision) for _ in range(2))
     net, critic = nn.ModuleList([generator, encoder]), Discriminator()
 
     def pair(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -137,7 +137,7 @@ def fit_skip(given: Given) -> Fitted:
     features (Eqs. 6 to 8); the map is |x − x̂|.
     """
     torch.manual_seed(given.seed)
-    net, critic = Inner(1, 1, skip=True), Whole(given.stack.shape[-1])
+    net, critic = Inner(1, 1, skip=True, learns_in=given.precision), Whole(given.stack.shape[-1])
 
     def loss(x: Tensor) -> tuple[Tensor, Tensor]:
         x_hat = net(x)

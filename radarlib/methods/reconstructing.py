@@ -24,7 +24,7 @@ SCALES, CONSTANT = 4, 0.0026 * 2**2  # of the gradients' similarity (§3.2); int
 def _autoencoder(given: Given, error: Callable[[Tensor, Tensor], Tensor], what: str) -> Fitted:
     """error : of an image and its reconstruction, at each pixel: the loss is its mean, the map it is."""
     torch.manual_seed(given.seed)
-    net = Hourglass(1, 1, skip=False, latent=LATENT).to(given.device)
+    net = Hourglass(1, 1, skip=False, latent=LATENT, learns_in=given.precision).to(given.device)
 
     def loss(some: Tensor, _: torch.Generator) -> Tensor:
         x = given.stack[some].to(given.device)
@@ -82,7 +82,7 @@ def gradient_similarity(x: Tensor, y: Tensor) -> Tensor:
 def fit_riad(given: Given) -> Fitted:
     """The loss is Eq. 6, for a random size of squares at each step; the map is 1 − MSGMS, the mean over all sizes."""
     torch.manual_seed(given.seed)
-    net = Hourglass(1, 1, skip=True).to(given.device)
+    net = Hourglass(1, 1, skip=True, learns_in=given.precision).to(given.device)
     side = given.stack.shape[-1]
 
     def loss(some: Tensor, generator: torch.Generator) -> Tensor:

@@ -117,7 +117,9 @@ def test_what_is_no_mapping_is_named(tmp_path, name, text):
 
 
 def test_files_that_are_no_profile_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"nothere.yaml: no such profile; there are: default, long, long-real, paper, real, smoke"):
+    with pytest.raises(
+        UserError, match=r"nothere.yaml: no such profile; there are: default, long, long-real, paper, real, smoke"
+    ):
         load_settings(REPOSITORY / "config/nothere.yaml")
     (tmp_path / "broken.yaml").write_text("a: [1, 2")
     with pytest.raises(UserError, match="broken.yaml: not a readable YAML or JSON file"):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,18 +30,28 @@ Scored = tuple[np.ndarray, float]
 """Map of the extractor's grid, flattened, and the image's score by the method itself."""
 
 
-def rivals(embedded: Sequence[np.ndarray], options: dict, seed: int) -> dict[str, Callable[[np.ndarray], Scored]]:
-    """PatchCore, SPADE and PaDiM, fitted on the features (locations, C) of normal images: by name, what they say of an
-    image's features.
+class Seen(NamedTuple):
+    """An image as the extractor sees it.
+
+    features : (locations, C) on a grid. pooled : (D,) of its deepest block, the mean over the image.
+    """
+
+    features: np.ndarray
+    pooled: np.ndarray
+
+
+def rivals(embedded: Sequence[Seen], options: dict, seed: int) -> dict[str, Callable[[Seen], Scored]]:
+    """PatchCore, SPADE and PaDiM, fitted on normal images: by name, what they say of an image.
 
     PatchCore and SPADE take features as they are, as their authors' code does.
     """
-    bank = patchcore.fit(embedded, options["coreset"], seed, greedy=True)
-    normal, gaussian = spade.fit(embedded), padim.fit(embedded, seed)
+    features = [one.features for one in embedded]
+    bank = patchcore.fit(features, options["coreset"], seed, greedy=True)
+    normal, gaussian = spade.fit(features, [one.pooled for one in embedded]), padim.fit(features, seed)
     return {
-        "patchcore": lambda x: _with_peak(patchcore.score(x, bank)),
-        "spade": lambda x: spade.score(x, normal, options["spade"]),
-        "padim": lambda x: _with_peak(padim.score(x, gaussian)),
+        "patchcore": lambda x: _with_peak(patchcore.score(x.features, bank)),
+        "spade": lambda x: spade.score(*x, normal, options["spade"]),
+        "padim": lambda x: _with_peak(padim.score(x.features, gaussian)),
     }
 
 
@@ -53,11 +64,22 @@ def one_grid(extractor: Extractor) -> int:
     return extractor.side // 8
 
 
-def finer(extractor: Extractor, image: np.ndarray) -> np.ndarray:
-    """Features of every block at a sixteenth of the side or finer, on `one_grid`: (locations, C)."""
+def own(extractor: Extractor, image: np.ndarray) -> Seen:
+    """Features on the extractor's own grid, of its two last blocks."""
+    features = extractor.embed(image)
+    return Seen(features, _deepest(extractor, features))
+
+
+def finer(extractor: Extractor, image: np.ndarray) -> Seen:
+    """Features of every block at a sixteenth of the side or finer, on `one_grid`."""
     side = one_grid(extractor)
-    levels = [on_grid(level, side) for level in extractor.levels(image)[1]]
-    return np.concatenate(levels, -1).reshape(side**2, -1)
+    features, levels = extractor.levels(image)
+    fine = np.concatenate([on_grid(level, side) for level in levels], -1).reshape(side**2, -1)
+    return Seen(fine, _deepest(extractor, features))
+
+
+def _deepest(extractor: Extractor, features: np.ndarray) -> np.ndarray:
+    return features[:, -extractor.net.channels[-1] :].mean(0)
 
 
 class Ways:
@@ -176,12 +198,11 @@ def _on_features(
     images chose for detecting, and for `rivals` on `one_grid` as well, which shows better where a defect is.
     """
     options, seconds = settings["d3ad"], {}
-    for mark, embed in (("", system.extractor.embed), (ONE_GRID, partial(finer, system.extractor))):
+    for mark, embed in (("", partial(own, system.extractor)), (ONE_GRID, partial(finer, system.extractor))):
         embedded = [embed(image) for image in progress(normal, desc=f"{label}: features{mark}", unit="image")]
         fitted = rivals(embedded, options, seed)
         if not mark:
-            step = feature_step.train(embedded, settings["feature_step"], seed, f"{label}: one step on features")
-            fitted["step"] = partial(feature_step.predict, model=step)
+            fitted["step"] = _step([one.features for one in embedded], settings["feature_step"], seed, label)
         seen = [embed(image) for image in images]
         for name, method in progress(fitted.items(), desc=f"{label}: methods on features{mark}", unit="method"):
             found = [method(x) for x in seen]
@@ -190,6 +211,11 @@ def _on_features(
             results.add(f"{name}{mark}", maps, [value for _, value in found] if name in OWN_SCORE else None)
             seconds[f"{name}{mark}"] = median_seconds(_after(embed, method), images)
     return seconds
+
+
+def _step(normal: Sequence[np.ndarray], options: dict, seed: int, label: str) -> Callable[[Seen], Scored]:
+    model = feature_step.train(normal, options, seed, f"{label}: one step on features")
+    return lambda x: feature_step.predict(x.features, model)
 
 
 def _after(embed: Callable, method: Callable) -> Callable[[np.ndarray], object]:

@@ -4,11 +4,13 @@ of the extractor's side.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
 from radarlib import feature_step
 from radarlib.config import merge
@@ -38,8 +40,7 @@ def _on_features(
     side = given.extractor.side // 8
 
     def judge(image: np.ndarray) -> Found:
-        features = together(embed(given.extractor, single(image))[levels], side)[0].flatten(1).T.cpu().numpy()
-        found, value = score(features)
+        found, value = score(_locations(embed(given.extractor, single(image))[levels], side))
         return Found(found.reshape(side, side), value)
 
     return Fitted(judge)
@@ -56,9 +57,34 @@ def nearest(given: Given) -> Fitted:
 
 
 def alike(given: Given) -> Fitted:
-    normal = spade.fit(_memory(given, THREE))
+    """SPADE: images are alike by the extractor's deepest block, which is none of the levels."""
+    extractor, side = given.extractor, given.extractor.side // 8
     k = min(given.settings["d3ad"]["spade"], max(1, len(given.images) // SHARE))
-    return _on_features(given, THREE, lambda x: spade.score(x, normal, k))
+
+    @torch.inference_mode()
+    def whole(image: np.ndarray) -> np.ndarray:
+        return _pooled(extractor.maps(single(image)))
+
+    normal = spade.fit(_memory(given, THREE), [whole(image) for image in given.images])
+
+    @torch.inference_mode()
+    def judge(image: np.ndarray) -> Found:
+        maps = extractor.maps(single(image), finer=True)
+        levels = maps[: len(extractor.net.level_channels)]
+        found, value = spade.score(_locations(levels, side), _pooled(maps), normal, k)
+        return Found(found.reshape(side, side), value)
+
+    return Fitted(judge)
+
+
+def _pooled(maps: Sequence[Tensor]) -> np.ndarray:
+    """The last of an image's maps, the mean over its locations: (C,)."""
+    return maps[-1][0].mean((1, 2)).cpu().numpy()
+
+
+def _locations(levels: Sequence[Tensor], side: int) -> np.ndarray:
+    """An image's levels on one grid: (side², ΣC_j)."""
+    return together(levels, side)[0].flatten(1).T.cpu().numpy()
 
 
 def gaussian(given: Given) -> Fitted:

@@ -35,9 +35,9 @@ PAGES = {
         "s = min_m ‖f − m‖, m in the coreset",
     ),
     "spade": Page(
-        "It compares an image with the normal images that look most like it as a whole. Those are found by their"
-        " mean features. The image's score is the mean distance to them. A location is as anomalous as the nearest"
-        " feature in them is far. Nothing is trained.",
+        "It compares an image with the normal images that look most like it as a whole. Those are found by the"
+        " mean of the deepest features. The image's score is the mean distance to them. A location is as anomalous"
+        " as the nearest feature in them is far. Nothing is trained.",
         "s = min ‖f − f_k‖ over all locations of the K nearest images",
     ),
     "padim": Page(
@@ -183,8 +183,8 @@ PAGES = {
     "ddad": Page(
         "Noise is added to the image, and the way back is drawn to the image by guidance. Normal parts are met,"
         " defects are not. Pixels and features of image and reconstruction are compared. The extractor is tuned"
-        " until normal pairs look alike to it, and held near what it was; its batch statistics stay. Both maps are"
-        " added; the weights of theirs are chosen by category, here one for all.",
+        " until a normal image looks to it like another one that was drawn to it, and held near what it was; its"
+        " batch statistics stay. Both maps are added; the weights of theirs are chosen by category, here one for all.",
         "ε̂ = ε_θ − w √(1 − ᾱ) (x̃_t − x_t)",
     ),
     "d3ad": Page(
@@ -202,8 +202,8 @@ PAGES = {
     ),
     "d3ad_pixels": Page(
         "D3AD's dynamic steps without its latent space. How far an image is scaled and led back depends on its"
-        " distance to normal images. Nothing is added to it. Pixels and features are compared as in DDAD. Its"
-        " authors call it worth trying.",
+        " distance to normal images. Nothing is added to it. Pixels and features are compared as in DDAD, but for"
+        " its means of 3 × 3. Its authors call it worth trying.",
         "x_T̂ = √ᾱ_T̂ x_0, T̂ = ⌊b T_max / |B|⌋",
     ),
 }

@@ -15,7 +15,16 @@ def normal() -> list[np.ndarray]:
 
 def test_spade_compares_with_the_nearest_images_alone(normal):
     far = [part + 20 for part in normal[5:]]
-    normals = spade.fit([*normal[:5], *far])
-    found, value = spade.score(normal[0], normals, k=3, owner=0)
+    every = [*normal[:5], *far]
+    normals = spade.fit(every, [part.mean(0) for part in every])
+    found, value = spade.score(normal[0], normal[0].mean(0), normals, k=3, owner=0)
     assert (found >= patchcore.distances(normal[0], np.concatenate(normal[1:5])) - 1e-4).all()
-    assert value < 1 < spade.score(normal[0] + 5, normals, k=3)[1]
+    assert value < 1 < spade.score(normal[0] + 5, normal[0].mean(0) + 5, normals, k=3)[1]
+
+
+def test_spade_takes_images_for_alike_by_what_they_are_as_a_whole(normal):
+    """The neighbours are those by the deepest block, whichever are nearest location by location."""
+    pooled = [np.full(4, k, float) for k in range(10)]
+    found, value = spade.score(normal[0], np.full(4, 9.0), spade.fit(normal, pooled), k=1)
+    assert value == 0
+    assert found == pytest.approx(patchcore.distances(normal[0], normal[9]))

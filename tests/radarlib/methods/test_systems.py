@@ -16,6 +16,7 @@ from radarlib.methods import (
     artificial,
     blocks,
     cfa,
+    diffusing,
     draem,
     dsr,
     flows,
@@ -162,6 +163,27 @@ def test_riad_never_sees_what_it_paints():
     assert torch.equal(before[masks[:1] > 0], after[masks[:1] > 0]) and not torch.equal(before, after)
 
 
+def test_what_learns_in_bfloat16_answers_in_float32_and_is_asked_in_it():
+    x = torch.from_numpy(np.stack(surfaces(2)))[:, None]
+    nets = []
+    for learns_in in (torch.float32, torch.bfloat16):
+        torch.manual_seed(0)
+        nets.append(blocks.Hourglass(1, 1, skip=True, learns_in=learns_in).train())
+    exact, rough = (net(x) for net in nets)
+    assert exact.dtype == rough.dtype == torch.float32
+    assert not torch.equal(exact, rough) and torch.allclose(exact, rough, atol=0.05)
+    assert torch.equal(*(net.eval()(x) for net in nets))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_systems_learn_in_the_precision_that_the_settings_name(given, precision, monkeypatch):
+    seen, autocast = [], blocks.autocast
+    monkeypatch.setattr(blocks, "autocast", lambda device, dtype: seen.append(dtype) or autocast(device, dtype))
+    training = {**given.settings["training"], "precision": precision}
+    reconstructing.fit_l2(replace(given, settings={**given.settings, "training": training}))
+    assert set(seen) == {getattr(torch, precision)}
+
+
 def test_artificial_defects_change_their_mask_alone():
     rng = np.random.default_rng(1)
     x = surfaces(1)[0]
@@ -190,7 +212,6 @@ def test_codes_are_the_nearest_and_wrong_ones_lie_inside_the_mask():
 
 def test_an_extractor_that_is_held_stays_nearer_to_what_it_was(given):
     from radarlib.extractor import cosine_map
-    from radarlib.methods import diffusing
 
     x_hats = given.stack.flip(-1) * 0.5
     moved = []
@@ -203,11 +224,24 @@ def test_an_extractor_that_is_held_stays_nearer_to_what_it_was(given):
     assert 0 < moved[1] < moved[0]
 
 
-def test_systems_that_diffuse_need_a_network(given):
-    from dataclasses import replace
+def test_ddad_tunes_on_each_image_beside_another_that_is_drawn_to_it(given):
+    assert sorted(diffusing.partners(9, 0)) == list(range(9))
+    assert all(k != other for k, other in enumerate(diffusing.partners(9, 0)))
+    assert diffusing.partners(1, 0) == [0]
+    image, target = surfaces(2)
+    drawn = [diffusing.led_back(image, 250, given.diffusion, w, 1.0, 0, target) for w in (0.0, 3.0)]
+    far = [float((x_hat - diffusing.seen(target, given.diffusion)).abs().mean()) for x_hat in drawn]
+    assert far[1] < far[0]
 
+
+def test_means_of_neighbourhoods_forgive_a_shift_of_features(given):
+    x = given.stack[:1]
+    own, pooled = (diffusing.differences(x, x.roll(1, -1), given.extractor, way)[1].mean() for way in (False, True))
+    assert 0 < pooled < own
+
+
+def test_systems_that_diffuse_need_a_network(given):
     from radarlib.errors import UserError
-    from radarlib.methods import diffusing
 
     for fit in (draem.fit_diffusionad, diffusing.fit_ddad):
         with pytest.raises(UserError, match="denoiser of whole images"):
