@@ -2,6 +2,7 @@ import os
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from radarlib.errors import UserError
 from radarlib.runtime import SPINS, resolve_device, resolve_precision, use_threads
@@ -13,6 +14,16 @@ def test_devices():
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="device 'cuda' is not available here"):
             resolve_device("cuda")
+
+
+def test_one_thread_is_one_for_every_library_that_computes():
+    before = torch.get_num_threads()
+    try:
+        use_threads(1)
+        found = {(one["internal_api"], one["num_threads"]) for one in threadpool_info()}
+        assert found and {count for _, count in found} == {1}, found
+    finally:
+        use_threads(before)
 
 
 def test_waiting_threads_sleep_soon_unless_the_user_says_how_they_wait(monkeypatch):
