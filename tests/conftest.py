@@ -20,8 +20,9 @@ from filelock import FileLock
 from radarlib.config import resolve
 from radarlib.denoiser import Denoiser
 from radarlib.files import read_json, write_json
+from radarlib.runtime import use_threads
 
-torch.set_num_threads(1)
+use_threads(1)  # a worker a core: more threads would wait for each other
 REPOSITORY = Path(__file__).parents[1]
 
 
