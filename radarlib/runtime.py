@@ -67,18 +67,20 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 def use_threads(threads: int | None) -> None:
-    """Bound the threads of PyTorch, OpenCV and NumPy (None: as many as the process may use)."""
-    if threads is None:
+    """Bound the threads of PyTorch, OpenCV and NumPy. None: as many as the process may use, and NumPy's as they are."""
+    # NumPy reads how many threads it may use when it is loaded, which it is by now. With more threads than free cores
+    # each waits for the others: a product of small matrices took 16 ms beside two other processes on two cores, and
+    # 0.3 ms with this.
+    if threads is not None:
+        threadpool_limits(threads)
+    else:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # for PyTorch, should it be imported later
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries that are imported later
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
     cv2.setNumThreads(threads)
-    # NumPy's are asked for as it is loaded. Where they are more than there are cores free, each waits for all others,
-    # and a product of small matrices takes ninety times as long (16 ms beside two others on two cores, 0.2 alone).
-    threadpool_limits(threads)
     _keep_freed_memory()
 
 

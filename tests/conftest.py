@@ -22,8 +22,14 @@ from radarlib.denoiser import Denoiser
 from radarlib.files import read_json, write_json
 from radarlib.runtime import use_threads
 
-use_threads(1)  # a worker a core: more threads would wait for each other
+use_threads(1)  # as each worker has one core
 REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """A command that was called before may have left more."""
+    torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

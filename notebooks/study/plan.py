@@ -23,7 +23,7 @@ HALF = "-half"
 LONG = "long"
 """A profile that follows networks for hours; of what nobody else follows the ledger reads its exhibits."""
 LONG_REAL = "long-real"
-"""The same on real sets."""
+"""The same on real sets, which the ledger does not read."""
 BESIDE = {"default": "real"}
 """A profile of simulated sets, and the one of real sets whose exhibits the ledger shows beside its own."""
 WORKFLOW = "RADARLIB_WORKFLOW"

@@ -25,8 +25,8 @@ class Hourglass(nn.Module):
     """Down by halves and up again: (N, c_in, S, S) → (N, c_out, S, S), S a multiple of 2^DEPTH.
 
     skip : whether details may go past the bottleneck, as in a U-Net. latent : channels of the bottleneck. learns_in :
-        what its convolutions compute in while it learns, but for those that give an answer: `Given.precision`. It is
-        asked in float32.
+        precision of its layers while it trains, but for the last convolution of `encode` and of `decode`
+        (`Given.precision`). It judges in float32.
     """
 
     def __init__(

@@ -33,9 +33,10 @@ NEIGHBOURS, BINS, SMALLEST = 20, 10, 2  # D3AD §5
 class Way:
     """How a system leads an image back, and compares.
 
-    guidance : w. omega : of the noise that is added at first: 1 as DDAD does, 0 as D3AD. held : weight of DDAD's second
-        loss while the extractor is tuned, 0: none. others : whether that sees each normal image beside another one that
-        was led to it, or beside itself. pooled : whether features are compared as means of 3 × 3.
+    what : its name while it is tuned. guidance : w. omega : share of the noise that is added before: 1 in DDAD, 0 in
+        D3AD. held : weight of DDAD's second loss while the extractor is tuned, 0: none. others : whether the extractor
+        is tuned on each normal image and another one that was led to it; otherwise on the image and its own
+        reconstruction. pooled : whether features are compared as means of 3 × 3.
     """
 
     what: str
@@ -66,8 +67,8 @@ def led_back(
 ) -> Tensor:
     """x̂_0 of an image from step t, (1, 1, s, s) on the CPU.
 
-    omega : of the noise that is added at first, which depends on the image's content. target : where w draws it to;
-        None: to itself.
+    omega : share of the noise that is added before; it depends on the image's content. target : the image that the
+        guidance draws it to; None: itself.
     """
     x = seen(image, denoiser).to(denoiser.device)
     towards = x if target is None else seen(target, denoiser).to(denoiser.device)
@@ -90,8 +91,8 @@ def differences(x: Tensor, x_hat: Tensor, extractor: Extractor, pooled: bool) ->
 
 
 def adapted(given: Given, xs: Tensor, x_hats: Tensor, held: float, what: str) -> tuple[Extractor, list[float]]:
-    """The extractor, tuned until images and their reconstructions look alike to it (DDAD Eq. 8, D3AD Eq. 11), and the
-    losses.
+    """The extractor, tuned until images and what was led to them look alike to it (DDAD Eq. 8, D3AD Eq. 11), and the
+    losses. Distances are those of locations; DDAD's code takes one of all locations together.
 
     held : weight of DDAD's second loss, the distance of each one's features from those before the tuning; 0: none.
     """
@@ -113,7 +114,9 @@ def adapted(given: Given, xs: Tensor, x_hats: Tensor, held: float, what: str) ->
 
 
 def partners(n: int, seed: int) -> list[int]:
-    """To each of n images another one, each once, at random. (DDAD's code draws them anew at each epoch.)"""
+    """To each of n images another one, each once, at random; one alone has itself. (DDAD's code draws them anew at each
+    epoch.)
+    """
     order = np.random.default_rng(seed).permutation(n)
     return np.roll(order, 1)[np.argsort(order)].tolist()
 

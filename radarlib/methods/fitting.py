@@ -82,7 +82,7 @@ class Given:
 
     @property
     def precision(self) -> torch.dtype:
-        """What networks on pixels learn in: `training.precision`."""
+        """What an `Hourglass` learns in: `training.precision`. All else learns in float32, or by code of its own."""
         return resolve_precision(self.settings.get("training", {}).get("precision", "auto"), self.device)
 
     @property

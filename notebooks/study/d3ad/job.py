@@ -33,7 +33,7 @@ Scored = tuple[np.ndarray, float]
 class Seen(NamedTuple):
     """An image as the extractor sees it.
 
-    features : (locations, C) on a grid. pooled : (D,) of its deepest block, the mean over the image.
+    features : (locations, C) on a grid. pooled : (D,) of its deepest block, the mean over the image of its 3 × 3 means.
     """
 
     features: np.ndarray

@@ -66,7 +66,7 @@ def run(data: ImageSet, models: dict[str, Denoiser], settings: dict, seed: int, 
     judged = {"held": [images[i] for i in held], "test": [data.images[i] for i in data.where("test")]}
     positions = {"held": [data.where("train")[i] for i in held], "test": data.where("test")}
     shown = [content_hash(image) for part in (given.images, *judged.values()) for image in part]
-    known = sha256_bytes("".join([settings_key(settings), str(seed), *shown]).encode())
+    known = sha256_bytes("".join([settings_key(settings), str(given.precision), str(seed), *shown]).encode())
     scores, maps, pictures, losses, timing = [], {}, {}, [], {}
     for name in SYSTEMS:
         folder, identity = out / "work" / name, known + _code(SYSTEMS[name].module)

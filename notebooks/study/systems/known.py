@@ -57,7 +57,7 @@ def nearest(given: Given) -> Fitted:
 
 
 def alike(given: Given) -> Fitted:
-    """SPADE: images are alike by the extractor's deepest block, which is none of the levels."""
+    """SPADE: which images are alike the extractor's deepest block says."""
     extractor, side = given.extractor, given.extractor.side // 8
     k = min(given.settings["d3ad"]["spade"], max(1, len(given.images) // SHARE))
 

@@ -182,9 +182,10 @@ PAGES = {
     ),
     "ddad": Page(
         "Noise is added to the image, and the way back is drawn to the image by guidance. Normal parts are met,"
-        " defects are not. Pixels and features of image and reconstruction are compared. The extractor is tuned"
-        " until a normal image looks to it like another one that was drawn to it, and held near what it was; its"
-        " batch statistics stay. Both maps are added; the weights of theirs are chosen by category, here one for all.",
+        " defects are not. Pixels and features of image and reconstruction are compared. Another normal image is"
+        " led to each normal image, and the extractor is tuned until the two look alike to it; it is held near what"
+        " it was, and its batch statistics stay. Both maps are added. Its authors choose their weights by category;"
+        " here they are one for all.",
         "ε̂ = ε_θ − w √(1 − ᾱ) (x̃_t − x_t)",
     ),
     "d3ad": Page(
@@ -202,8 +203,8 @@ PAGES = {
     ),
     "d3ad_pixels": Page(
         "D3AD's dynamic steps without its latent space. How far an image is scaled and led back depends on its"
-        " distance to normal images. Nothing is added to it. Pixels and features are compared as in DDAD, but for"
-        " its means of 3 × 3. Its authors call it worth trying.",
+        " distance to normal images. Nothing is added to it. Pixels and features are compared as in DDAD, but"
+        " features are not averaged over 3 × 3 first. Its authors call it worth trying.",
         "x_T̂ = √ᾱ_T̂ x_0, T̂ = ⌊b T_max / |B|⌋",
     ),
 }

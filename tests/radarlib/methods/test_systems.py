@@ -224,7 +224,7 @@ def test_an_extractor_that_is_held_stays_nearer_to_what_it_was(given):
     assert 0 < moved[1] < moved[0]
 
 
-def test_ddad_tunes_on_each_image_beside_another_that_is_drawn_to_it(given):
+def test_ddad_tunes_on_each_image_beside_another_that_is_drawn_to_it(given, monkeypatch):
     assert sorted(diffusing.partners(9, 0)) == list(range(9))
     assert all(k != other for k, other in enumerate(diffusing.partners(9, 0)))
     assert diffusing.partners(1, 0) == [0]
@@ -232,6 +232,15 @@ def test_ddad_tunes_on_each_image_beside_another_that_is_drawn_to_it(given):
     drawn = [diffusing.led_back(image, 250, given.diffusion, w, 1.0, 0, target) for w in (0.0, 3.0)]
     far = [float((x_hat - diffusing.seen(target, given.diffusion)).abs().mean()) for x_hat in drawn]
     assert far[1] < far[0]
+    tuned = []
+    monkeypatch.setattr(diffusing, "adapted", lambda *parts: tuned.append(parts) or (given.extractor, []))
+    SYSTEMS["ddad"].load()(given)
+    _, xs, x_hats, *_ = tuned[0]
+    for k, other in enumerate(diffusing.partners(len(given.images), given.seed)):
+        image, target = given.images[other], given.images[k]
+        assert torch.equal(xs[k], diffusing.seen(target, given.diffusion)[0])
+        t, w = diffusing.T_MAX, diffusing.GUIDANCE
+        assert torch.equal(x_hats[k], diffusing.led_back(image, t, given.diffusion, w, 1.0, given.seed, target)[0])
 
 
 def test_means_of_neighbourhoods_forgive_a_shift_of_features(given):
