@@ -21,6 +21,7 @@ from radarlib.config import resolve
 from radarlib.denoiser import Denoiser
 from radarlib.files import read_json, write_json
 from radarlib.runtime import use_threads
+from study.noise.plan import START
 
 use_threads(1)  # as each worker has one core
 REPOSITORY = Path(__file__).parents[1]
@@ -145,6 +146,17 @@ def changed_settings(folder: Path, exhibit: str, section: str, **values: object)
     record = read_json(folder / f"{exhibit}.provenance.json")
     record["settings"][section].update(values)
     write_json(folder / f"{exhibit}.provenance.json", record)
+
+
+def whole_chains(folder: Path) -> Path:
+    """As if no reconstruction of these exhibits had skipped a step."""
+    for file in folder.glob("*.provenance.json"):
+        record = read_json(file)
+        chains = record["settings"]["reconstruction"]
+        chains["reverse_steps"] = chains["t_start"]
+        record["settings"]["noise_study"]["reverse_steps"] = START
+        write_json(file, record)
+    return folder
 
 
 def snakemake(where: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:

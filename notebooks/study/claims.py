@@ -24,10 +24,10 @@ from study.plan import HALF, LONG, without_steps
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
 HOLDS, FAILS, PARTLY, UNTESTED = "holds", "fails", "partly", "cannot be tested here"
-UNDECIDED, MOVING, UNFOLLOWED, FULL, CHANCE, READING = (
+UNDECIDED, MOVING, UNFOLLOWED, FULL, CHANCE, READING, SHORTENED = (
     "undecided (within the interval or the margin)", "undecided (still moving)", "undecided (training not followed)",
     "undecided (nothing left to gain)", "undecided (no better than chance)",
-    "undecided (speaks against our reading of a rival)",
+    "undecided (speaks against our reading of a rival)", "undecided (chains back are shortened)",
 )  # fmt: skip
 EXPERIMENT, ITSELF, OWN = "experiment of ours", "the paper against itself", "a question of ours"
 LEVEL = 0.95  # of the interval that must lie on one side
@@ -62,6 +62,8 @@ class Part:
     among : how many comparisons must all hold, this one among them.
     reading : whether one of the two is our reading of a method whose text was not at hand: it may have been read wrong,
         so that it can bear a claim out and not refute it.
+    shortened : whether something that is compared reconstructs in fewer steps than its paper: with all of them it may
+        find more, or less.
     """
 
     slack: np.ndarray
@@ -75,11 +77,12 @@ class Part:
     extreme: bool = False
     among: int = 1
     reading: bool = False
+    shortened: bool = False
 
     @property
     def verdict(self) -> str:
         """HOLDS or FAILS where value and interval say so and the training's last doubling does not; else what is
-        missing: UNFOLLOWED, MOVING, CHANCE, UNDECIDED or FULL, or READING instead of FAILS.
+        missing: UNFOLLOWED, MOVING, CHANCE, UNDECIDED or FULL, or SHORTENED instead of both, READING instead of FAILS.
 
         It holds where it is ahead by the margin or more, and by all of the interval; it fails where the interval has no
         advantage that counts, nor as small a one as the paper's own, though there was room for one. A line that the
@@ -88,6 +91,8 @@ class Part:
         must be the surer (Bonferroni). Without resamples the margin alone decides.
         """
         found = self._verdict
+        if found in (HOLDS, FAILS) and self.shortened:
+            return SHORTENED
         return READING if found == FAILS and self.reading else found
 
     @property
@@ -149,7 +154,7 @@ class Joined:
         found = {part.verdict for part in self.parts}
         return next(
             verdict
-            for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, CHANCE, READING, FULL, HOLDS)
+            for verdict in (FAILS, UNFOLLOWED, MOVING, UNDECIDED, CHANCE, READING, SHORTENED, FULL, HOLDS)
             if verdict in found
         )
 
@@ -182,6 +187,13 @@ def all_of(parts: Iterable[Part | Joined]) -> Joined:
     return Joined(tuple(replace(part, among=len(every)) for part in every))
 
 
+def by_chains(part: Part | Joined, cut: bool) -> Part | Joined:
+    """The same comparison of what reconstructs along chains; cut : of fewer steps than in the paper."""
+    if isinstance(part, Joined):
+        return Joined(tuple(replace(one, shortened=cut) for one in part.parts))
+    return replace(part, shortened=cut)
+
+
 @dataclass(frozen=True)
 class Finding:
     """What the study finds: `ours` in words and numbers, and the comparisons that the claim rests on, one a data set
@@ -204,7 +216,7 @@ class Finding:
         found = {part.verdict for part in self.parts}
         if {HOLDS, FAILS} <= found:
             return PARTLY
-        order = (UNFOLLOWED, MOVING, UNDECIDED, CHANCE, READING, HOLDS, FAILS, FULL)
+        order = (UNFOLLOWED, MOVING, UNDECIDED, CHANCE, READING, SHORTENED, HOLDS, FAILS, FULL)
         return next(verdict for verdict in order if verdict in found)
 
 
@@ -295,6 +307,14 @@ class Evidence:
         """The settings that an exhibit was made with."""
         file = self._read(self.folder / f"{exhibit}.provenance.json")
         return resolve(json.loads(file.read_text())["settings"], str(file))
+
+    def cut(self, exhibit: str, section: str = "reconstruction", start: int | None = None) -> bool:
+        """Whether reconstructions of an exhibit skip steps on their way back; the papers take every one.
+
+        section : of the settings, that has `reverse_steps`. start : where the way begins (None: at `t_start`).
+        """
+        settings = self.settings(exhibit)
+        return settings[section]["reverse_steps"] < (start or settings["reconstruction"]["t_start"])
 
     def printed_table(self, name: str) -> pd.DataFrame:
         """Values that a paper prints."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, changed_settings
+from conftest import REPOSITORY, changed_settings, sure, whole_chains
 
 from radarlib.errors import UserError
 from study.claims import (
@@ -24,6 +24,7 @@ from study.claims import (
     OWN,
     PARTLY,
     READING,
+    SHORTENED,
     STEADY,
     TURNED,
     UNDECIDED,
@@ -259,7 +260,7 @@ def exhibits(smoke, tmp_path):
     rows = [(s, m, metric, 0.0) for s in ("prints", "tiles") for m in FOLLOWED for metric in DETECTION]
     pd.DataFrame(rows, columns=["set", "method", "metric", "change"]).to_csv(folder / "budget_stability.csv")
     follows(folder)
-    return folder
+    return whole_chains(folder)
 
 
 def follows(folder, turns: int = 0, **before: float) -> None:
@@ -383,7 +384,7 @@ def test_every_claim_has_a_row(exhibits):
     assert exhibits / "radar_table2_detection.draws.npz" in used and REPOSITORY / "data/wobble.csv" in used
     untold = table.loc[table["verdict"] == UNTESTED]
     assert len(untold) == 9  # six that no exhibit can tell; here chains are cut, and one gradient says nothing
-    assert untold["ours"].str.contains("chains back are cut to 3 steps").sum() == 2
+    assert untold["ours"].str.contains("chains back are cut to 200 steps").sum() == 2  # of up to 500
 
 
 def test_experiments_are_counted_apart_from_papers_against_themselves_and_questions_of_ours(exhibits):
@@ -412,6 +413,24 @@ def test_what_we_read_into_a_method_bears_a_claim_out_and_refutes_none(exhibits)
     for lf, expected in ((0.95, READING), (0.5, HOLDS)):
         detects(exhibits, ba=0.7, lf=lf)
         assert verdict(exhibits, "L&F is worse than B&A") == expected
+
+
+def test_no_claim_rests_on_a_reconstruction_that_skips_steps(exhibits, monkeypatch):
+    monkeypatch.setattr(unclean_claims, "NOT_FOLLOWED", 0.0)
+    starts = ("RADAR's F1 is the highest of the six methods on periodic", "DDPM and AnoDDPM beat", "L&F is worse")
+    rewrite(exhibits / "rddpm_table3_delta.csv", lambda table: table.__setitem__("ours", 0.7))
+    sure(exhibits, "rddpm_table3_delta")
+    for cut, expected in (
+        (False, [HOLDS, FAILS, UNDECIDED, FAILS]),
+        (True, [SHORTENED, SHORTENED, UNDECIDED, SHORTENED]),
+    ):
+        if cut:
+            changed_settings(exhibits, "radar_table2_detection", "reconstruction", reverse_steps=5)
+            changed_settings(exhibits, "rddpm_table3_delta", "reconstruction", reverse_steps=5)
+        detects(exhibits, radar=0.9, ddpm=0.3, anoddpm=0.3, ba=0.6, lf=0.6)
+        assert [verdict(exhibits, start) for start in (*starts, "δ = 0 gives the lowest AUROC")] == expected
+    detects(exhibits, radar=0.6, ba=0.9)  # which needs no chain
+    assert verdict(exhibits, starts[0]) == FAILS
 
 
 def test_a_lead_that_the_last_doubling_could_undo_is_undecided(exhibits):
@@ -461,14 +480,18 @@ def test_the_control_without_noise_decides_on_the_cause(exhibits, without, expec
     assert verdict(exhibits, "The noise that the single step adds") == expected
 
 
-@pytest.mark.parametrize(("factor", "expected"), [(2.0, HOLDS), (1.1, FAILS), (0.5, FAILS)])
-def test_speed_follows_the_measured_times(exhibits, factor, expected):
+@pytest.mark.parametrize(
+    ("factor", "expected", "cut"), [(2.0, HOLDS, HOLDS), (1.1, FAILS, SHORTENED), (0.5, FAILS, SHORTENED)]
+)
+def test_speed_follows_the_measured_times(exhibits, factor, expected, cut):
     path = exhibits / "radar_cost.measured.json"
     data = json.loads(path.read_text())
     for row in data["methods"]:
         row["seconds_per_image"] = 1.0 if row["method"] == "radar" else factor
     path.write_text(json.dumps(data))
     assert verdict(exhibits, "One step is faster") == expected
+    changed_settings(exhibits, "radar_cost", "reconstruction", reverse_steps=5)
+    assert verdict(exhibits, "One step is faster") == cut  # with all its steps a chain takes longer
 
 
 def test_memory_claim_follows_the_count(exhibits):

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, changed_settings, sure
+from conftest import REPOSITORY, changed_settings, sure, whole_chains
 
 from radarlib.cli import answer
 from radarlib.config import load_settings, merge
@@ -169,7 +169,7 @@ def test_a_relation_is_asked_for_where_there_are_sets_enough():
 @pytest.fixture
 def exhibits(smoke, tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "NOT_FOLLOWED", 0.0)
-    return shutil.copytree(smoke / "figures/smoke", tmp_path / "figures")
+    return whole_chains(shutil.copytree(smoke / "figures/smoke", tmp_path / "figures"))
 
 
 def verdict(folder, start: str) -> str:
@@ -204,7 +204,7 @@ def test_peaks_follow_the_tables(exhibits):
         table["ours"] = np.where(table[key] == table["noise"].map(wanted), 0.8, 0.5)
         table.to_csv(exhibits / f"{name}.csv", index=False)
         sure(exhibits, name)
-    changed_settings(exhibits, "noise_table3_steps", "noise_study", reverse_steps=500)
+    changed_settings(exhibits, "noise_table3_steps", "noise_study", reverse_steps=500)  # which starts at up to 500
     assert verdict(exhibits, "With every noise, 200 steps") == HOLDS
     assert verdict(exhibits, "A mean filter of 11 px") == HOLDS
     assert verdict(exhibits, "The best number of steps is not the same for each noise") == FAILS

@@ -17,6 +17,7 @@ from study.claims import (
     Finding,
     all_of,
     by,
+    by_chains,
     each_set,
     exactly,
     highest,
@@ -39,8 +40,13 @@ APART = 0.084  # between Gaussian and mixture noise on Cable, which the paper ca
 
 
 def _each(exhibit: str, ask: Callable[[Evidence, pd.DataFrame], Answer]) -> Callable[[Evidence], Finding]:
-    """The same question for every set of ours in an exhibit."""
-    return each_set(exhibit, ask, OURS)
+    """The same question for every set of ours in an exhibit; all its figures are of reconstructions."""
+
+    def asked(evidence: Evidence, part: pd.DataFrame) -> Answer:
+        text, found = ask(evidence, part)
+        return text, found and by_chains(found, evidence.cut(exhibit, "noise_study", START))
+
+    return each_set(exhibit, asked, OURS)
 
 
 def _listed(part: pd.DataFrame) -> str:
@@ -84,8 +90,9 @@ def _lines(part: pd.DataFrame, key: str) -> dict[str, pd.Series]:
 
 def _shortened(evidence: Evidence, part: pd.DataFrame) -> str:
     """Why a profile cannot compare numbers of steps: where the chain back skips steps, the longer ones are coarser."""
+    most = int(part["start"].max())
     taken = evidence.settings(T3)["noise_study"]["reverse_steps"]
-    return f"chains back are cut to {taken} steps" if taken < part["start"].max() else ""
+    return f"chains back are cut to {taken} steps" if evidence.cut(T3, "noise_study", most) else ""
 
 
 def _peak(key: str, wanted: dict[str, int]) -> Callable[[Evidence, pd.DataFrame], Answer]:
