@@ -37,6 +37,7 @@ from study.claims import (  # noqa: E402
     OWN,
     PARTLY,
     READING,
+    SHORTENED,
     UNDECIDED,
     UNFOLLOWED,
     UNTESTED,
@@ -47,7 +48,7 @@ from study.noise.names import LABELS  # noqa: E402
 from study.tables import wide  # noqa: E402
 
 OPEN = "undecided"
-UNDECIDEDS = (UNDECIDED, MOVING, UNFOLLOWED, CHANCE, FULL, READING)
+UNDECIDEDS = (UNDECIDED, MOVING, UNFOLLOWED, CHANCE, FULL, READING, SHORTENED)
 VERDICTS = {HOLDS: HOLDS, PARTLY: PARTLY, FAILS: FAILS, **dict.fromkeys(UNDECIDEDS, OPEN)}
 """How verdicts are counted."""
 PAGES = ("README.md", "figures/README.md")
