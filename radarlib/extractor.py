@@ -192,8 +192,7 @@ class Extractor:
         return self._embedded(means[-len(self.net.channels) :]), fine
 
     def _means(self, image: np.ndarray, finer: bool = False) -> list[Tensor]:
-        found = self.maps(planes(image), finer)
-        return [F.avg_pool2d(m, 3, stride=1, padding=1, count_include_pad=False) for m in found]
+        return means(self.maps(planes(image), finer))
 
     def _embedded(self, means: Sequence[Tensor]) -> np.ndarray:
         parts = [F.interpolate(mean, (self.grid, self.grid), mode="bilinear") for mean in means]
@@ -204,6 +203,11 @@ class Extractor:
         other = copy.copy(self)
         other.net = copy.deepcopy(self.net)
         return other
+
+
+def means(maps: Sequence[Tensor]) -> list[Tensor]:
+    """Features as the means of their 3 × 3 neighbourhoods."""
+    return [F.avg_pool2d(m, 3, 1, 1, count_include_pad=False) for m in maps]
 
 
 def cosine_map(a: Sequence[Tensor], b: Sequence[Tensor], side: int) -> Tensor:

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from radarlib.denoiser import Denoiser
 from radarlib.diffusion import chain
-from radarlib.extractor import Extractor, cosine_map
+from radarlib.extractor import Extractor, cosine_map, means
 from radarlib.map_features import MAP
 from radarlib.methods.d3ad import adaptation_loss, condition, conditioning_feature, disturb, guided_ddim
-from radarlib.methods.fitting import Fitted, Found, Given, at_side, means, minimise, plane, single
+from radarlib.methods.fitting import Fitted, Found, Given, at_side, minimise, plane, single
 from radarlib.runtime import image_generator
 
 STEPS, T_MAX = 10, 250  # of DDIM, from T' (DDAD §4.1: 250, steps of 25)

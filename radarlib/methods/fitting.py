@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
-from radarlib.extractor import Extractor
+from radarlib.extractor import Extractor, means
 from radarlib.runtime import progress, resolve_precision
 
 MORE = 4  # times the steps of other systems, of half the images each: what `Given.longer` gives
@@ -132,11 +132,6 @@ def plane(x: Tensor) -> np.ndarray:
 def at_side(x: Tensor, side: int) -> Tensor:
     """Images (N, 1, H, W) as a network of another side sees them, (N, 1, side, side)."""
     return F.interpolate(x, (side, side), mode="bilinear", antialias=True)
-
-
-def means(levels: Sequence[Tensor]) -> list[Tensor]:
-    """Features as the means of their 3 × 3 neighbourhoods."""
-    return [F.avg_pool2d(m, 3, 1, 1, count_include_pad=False) for m in levels]
 
 
 def together(levels: Sequence[Tensor], side: int) -> Tensor:
