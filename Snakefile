@@ -2,7 +2,7 @@
 #
 #   snakemake --cores 4                                            the `default` profile
 #   snakemake --cores 2 smoke | real | paper | long | long-real    another profile (config/<profile>.yaml)
-#   snakemake --cores 2 half                                       half of the training, for the ledger
+#   snakemake --cores 2 half | twice | fourfold                    another length of the training, for the ledger
 #   snakemake --cores 2 figures/default/radar_table2_detection.csv one exhibit
 #   snakemake --cores 2 real --config 'seeds=[0]'                  a parameter changed
 #
@@ -123,6 +123,7 @@ NOTEBOOKS = {
 }
 FOLLOWED = ["13_limit", "14_training"]  # what longer training changes
 HALVED = ["03_radar", "04_detection", "09_noise", "10_unclean_data", "11_d3ad", "12_ran", "16_terms", "17_systems"]  # by `half`
+LENGTHENED = ["04_detection", "09_noise", "10_unclean_data", "11_d3ad"]  # by `twice` and `fourfold`: what moves most
 
 
 include: "workflow/rules/common.smk"
@@ -139,9 +140,9 @@ rule study:
         exhibits(PROFILE),
 
 
-targets = {name: (name, NOTEBOOKS) for name in ("smoke", "real", "paper")}
-targets |= {name: (name, FOLLOWED) for name in (LONG, LONG_REAL)}  # what longer training changes
-for target, chosen in {**targets, "half": (f"{PROFILE}{HALF}", HALVED)}.items():
+targets = {name: (name, NOTEBOOKS) for name in ("smoke", "real", "paper")} | {n: (n, FOLLOWED) for n in (LONG, LONG_REAL)}
+targets |= {end[1:]: (PROFILE + end, HALVED if times < 1 else LENGTHENED) for end, times in LENGTHS.items()}
+for target, chosen in targets.items():
 
     rule:
         name: target

@@ -19,7 +19,7 @@ from radarlib.config import resolve
 from radarlib.errors import UserError
 from study.methods import METHODS
 from study.metrics import DETECTION, interval
-from study.plan import HALF, LONG, without_steps
+from study.plan import DOUBLINGS, LENGTHS, LONG, without_steps
 
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
@@ -247,8 +247,8 @@ class Evidence:
     """The exhibits of a profile, read when they are asked for; `used` names those that were.
 
     at : optimiser steps at which networks that were followed are asked, instead of after the whole training.
-    whole : of a run with half of the training, the run that it stands beside: what does not depend on the training is
-        there alone.
+    whole : of a run with another length of the training, the run that it stands beside: what does not depend on the
+        training is there alone.
     partial : whether a run may have left some exhibits alone: then networks are followed where it has left how.
     """
 
@@ -263,16 +263,33 @@ class Evidence:
         found.used = self.used
         return found
 
-    def halved(self, exhibit: str) -> Evidence | None:
-        """The exhibits after half of the training, where that run has left this one and on the same terms: the same
-        images, and settings that differ in the steps alone.
+    def lengthened(self, ending: str, exhibit: str) -> Evidence | None:
+        """The exhibits after a training of another length, an ending of LENGTHS ("" for this one), where that run has
+        left this one and on the same terms: the same images, and settings that differ in the steps alone.
         """
-        half = self.other(self.folder.with_name(self.folder.name + HALF))
-        files = [each.folder / f"{exhibit}.provenance.json" for each in (self, half)]
+        if not ending:
+            return self
+        run = self.other(self.folder.with_name(self.folder.name + ending))
+        files = [each.folder / f"{exhibit}.provenance.json" for each in (self, run)]
         if not exhibit or not all(file.is_file() for file in files):
             return None
-        half.whole = self
-        return half if _terms(files[0]) == _terms(files[1]) else None
+        run.whole = self
+        return run if _terms(files[0]) == _terms(files[1]) else None
+
+    def doubled(self, exhibit: str) -> tuple[Evidence, Evidence | None]:
+        """The longest training that has left an exhibit whose half is there, too, and that half; this one and None
+        where there is no half at all.
+        """
+        for ending, half in DOUBLINGS:
+            runs = self.lengthened(ending, exhibit), self.lengthened(half, exhibit)
+            if runs[0] and runs[1]:
+                return runs[0], runs[1]
+        return self, None
+
+    @property
+    def length(self) -> float:
+        """How many times the profile's own training it stands for."""
+        return next((times for ending, times in LENGTHS.items() if self.folder.name.endswith(ending)), 1)
 
     def longer(self, exhibit: str) -> Evidence | None:
         """The exhibits of the run that follows trainings for hours, where it has left this one."""
@@ -533,16 +550,19 @@ class Claim:
         return EXPERIMENT if self.measured else ITSELF
 
 
-def stability(claim: Claim, found: Finding, evidence: Evidence, before: Finding | None = None) -> str:
+def stability(
+    claim: Claim, found: Finding, evidence: Evidence, before: Finding | None = None, length: float = 1
+) -> str:
     """Whether the side on which a claim falls changes along the training of the networks that it rests on: NEVER, "at N
     steps" (where it last did), UNKNOWN, or NO_NETWORK. Of networks that a run with half the training alone has
-    followed: STEADY or TURNED.
+    followed: STEADY or TURNED, and of a run of another `length` than the profile's own how long that is.
     """
     if not found.parts or all(part.moved == 0 for part in found.parts):
         return NO_NETWORK if found.parts else ""
     sides = [part.side for part in found.parts]
     if before and all(part.moved is not None for part in found.parts):
-        return STEADY if sides == [part.side for part in before.parts] else TURNED
+        side = STEADY if sides == [part.side for part in before.parts] else TURNED
+        return side if length == 1 else f"{side}, to {length:g} times the training"
     if any(part.moved is None or not (part.tracked or part.moved == 0) for part in found.parts):
         return UNKNOWN
     later = evidence.milestones[-1]

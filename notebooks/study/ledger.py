@@ -39,8 +39,8 @@ def real_beside(folder: Path) -> Path | None:
 def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
     """A row per claim with its verdict, and the files that were used.
 
-    Networks that are followed nowhere are held against a run with half of the training, where there is one beside
-    `folder`. `kind` says what was held against the claim, `stability` whether its side changes while networks learn;
+    A claim is asked of the longest training that has its exhibit beside `folder`, and held against the half of that.
+    `kind` says what was held against the claim, `stability` whether its side changes while networks learn;
     `measured` holds the times that a verdict rests on, empty where it rests on none. `real` and `real_verdict` are the
     same claim asked of the exhibits of real sets, empty where they are not there. folder : a profile's exhibits;
     paper : the paper's printed tables. Raises UserError for an exhibit that is missing in `folder`.
@@ -51,12 +51,12 @@ def verdicts(folder: Path, paper: Path) -> tuple[pd.DataFrame, set[Path]]:
         real.partial = True
     for source, claims in CLAIMS.items():
         for claim in claims:
-            found, before = _asked(claim, evidence)
+            found, before, length = _asked(claim, evidence)
             other = _asked_there(claim, real) if real and found.parts and claim.measured else Finding("")
             rows.append({
                 "claim": claim.text, "where": f"{source}, {claim.where}", "kind": claim.kind(found),
                 "paper": claim.paper, "ours": found.ours, "verdict": found.verdict,
-                "stability": stability(claim, found, evidence, before),
+                "stability": stability(claim, found, evidence, before, length),
                 "real": other.ours, "real_verdict": other.verdict if other.parts else "",
                 "exhibit": claim.exhibit, "measured": found.measured,
             })  # fmt: skip
@@ -71,19 +71,28 @@ def _asked_there(claim: Claim, real: Evidence) -> Finding:
         return Finding("")
 
 
-def _asked(claim: Claim, evidence: Evidence) -> tuple[Finding, Finding | None]:
-    """What a claim finds in a profile's exhibits, and how far the last doubling of the training moved it; and what it
-    finds after half of the training, where nothing else follows it.
+def _asked(claim: Claim, evidence: Evidence) -> tuple[Finding, Finding | None, float]:
+    """What a claim finds after the longest training whose half is there, too, and how far that last doubling moved it;
+    what it finds after the half; and how many times the profile's own training the longest is. Where no other run has
+    the exhibit, networks that are followed on their way say what the last doubling moves.
     """
     found = claim.check(evidence)
-    if any(part.tracked and part.moved for part in found.parts) and len(evidence.milestones) > 1:
+    run, half = evidence.doubled(claim.exhibit) if any(part.moved != 0 for part in found.parts) else (evidence, None)
+    longer = run is not evidence
+    if longer:
+        found = claim.check(run)
+    elif any(part.tracked and part.moved for part in found.parts) and len(evidence.milestones) > 1:
         found = followed(found, claim.check(evidence.earlier[evidence.milestones[-2]]), tracked=True)
-    half = evidence.halved(claim.exhibit) if any(part.waits for part in found.parts) else None
+    if not longer and not any(part.waits for part in found.parts):
+        half = None
     try:
         before = claim.check(half) if half else None
     except KeyError:  # of a method that the half does not have: the same question was just asked of the whole run
         before = None
-    return followed(found, before) if before else found, before
+    if before:
+        found = followed(found, before)
+        found = followed(found, before, tracked=True) if longer else found
+    return found, before, run.length
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:

@@ -18,8 +18,12 @@ from radarlib.sources import imported
 
 NETWORK = ("diffusion", "noise", "unet", "loss", "training")
 """Sections of the settings that a denoiser depends on."""
-HALF = "-half"
-"""Ending of a profile's name: the same with half of the training, by which the ledger sees what still moves."""
+LENGTHS = {"-half": 0.5, "-twice": 2, "-fourfold": 4}
+"""Endings of a profile's name: the same with so many times the training. The ledger asks the longest of them whose half
+is there, too, and by that half it sees what still moves.
+"""
+DOUBLINGS = (("-fourfold", "-twice"), ("-twice", ""), ("", "-half"))
+"""Of lengths of the training, the longest first, each with its half."""
 LONG = "long"
 """A profile that follows networks for hours; of what nobody else follows the ledger reads its exhibits."""
 LONG_REAL = "long-real"
@@ -125,23 +129,27 @@ class Notebook:
 
 
 def profile_settings(root: Path, profile: str, overrides: dict | None = None) -> dict:
-    """The settings of a profile in `config/`, with `overrides` on top; "<profile>-half" has half of its training.
+    """The settings of a profile in `config/`, with `overrides` on top; with an ending of LENGTHS, so many times its
+    training.
 
     Raises UserError, one line, for an unknown profile and for whatever `radarlib.config.resolve` refuses.
     """
-    file = root / "config" / f"{profile.removesuffix(HALF)}.yaml"
+    ending = next((ending for ending in LENGTHS if profile.endswith(ending)), "")
+    file = root / "config" / f"{profile.removesuffix(ending)}.yaml"
     settings = load_settings(file, overrides)
-    if not profile.endswith(HALF):
+    if not ending:
         return settings
-    changes: dict = {"watermark": settings["watermark"] or "half of the training", "budget": {"steps": None}}
+    times = LENGTHS[ending]
+    words = f"{times:g} times the training" if times > 1 else "half of the training"
+    changes: dict = {"watermark": settings["watermark"] or words, "budget": {"steps": None}}
     for name in STEPS:
         section, key = name.split(".")
-        changes.setdefault(section, {})[key] = max(1, settings[section][key] // 2)
+        changes.setdefault(section, {})[key] = max(1, int(settings[section][key] * times))
     return load_settings(file, merge(overrides or {}, changes))
 
 
 def without_steps(settings: dict) -> dict:
-    """Settings without what a profile and its half differ in."""
+    """Settings without what a profile differs in from one of another length of the training."""
     found = {name: dict(part) if isinstance(part, dict) else part for name, part in settings.items()}
     found.pop("watermark", None)
     for name in (*STEPS, "budget.steps"):

@@ -247,10 +247,17 @@ def test_the_run_of_half_the_training_counts_where_its_terms_are_the_same(tmp_pa
     write("new-half", {"robust": {"steps": 50, "width": 8}})
     write("other", base)
     write("other-half", {"robust": {"steps": 50, "width": 8}}, images="another")
-    halves = {name: Evidence(tmp_path / name, tmp_path).halved("x") for name in ("same", "wide", "new", "other")}
+    runs = {name: Evidence(tmp_path / name, tmp_path) for name in ("same", "wide", "new", "other")}
+    halves = {name: run.doubled("x")[1] for name, run in runs.items()}
     assert halves["same"].folder == tmp_path / "same-half"
     assert halves["wide"] is halves["new"] is halves["other"] is None
-    assert Evidence(tmp_path / "same", tmp_path).halved("y") is None  # no such exhibit
+    assert runs["same"].doubled("y") == (runs["same"], None)  # no such exhibit
+
+    write("same-fourfold", {"robust": {"steps": 400, "width": 8}})  # it counts with its half alone
+    assert runs["same"].doubled("x")[0] is runs["same"]
+    write("same-twice", {"robust": {"steps": 200, "width": 8}})
+    found = runs["same"].doubled("x")
+    assert [(run.folder.name, run.length) for run in found] == [("same-fourfold", 4), ("same-twice", 2)]
 
 
 @pytest.fixture
@@ -321,6 +328,44 @@ def test_the_ledger_reads_the_run_of_half_the_training(exhibits):
     table = pd.read_csv(half / "rddpm_table1_domain.csv")
     table[table["method"] != unclean_claims.HUBER].to_csv(half / "rddpm_table1_domain.csv", index=False)
     assert told(start) == (UNFOLLOWED, UNKNOWN)  # a half that lacks a method says nothing of it
+
+
+def test_the_ledger_asks_the_longest_training_whose_half_is_there(exhibits):
+    """Of the detection table, whose networks are followed on their way as well, and of one that nobody follows."""
+
+    def run_of(times: str, f1: float, auroc: float):
+        folder = exhibits.with_name(f"figures{times}")
+        if times:
+            shutil.copytree(exhibits, folder)
+            for name in ("radar_table1_datasets", "budget", "budget_stability"):  # that run does not leave them
+                (folder / f"{name}.csv").unlink()
+
+        def detection(table):
+            table["ours"] = 0.5
+            table.loc[table["method"] == "radar", "ours"] = f1
+
+        def domain(table):
+            table["ours"] = 0.5
+            table.loc[table["method"] == unclean_claims.HUBER, "ours"] = auroc
+
+        for name, change in (("radar_table2_detection", detection), ("rddpm_table1_domain", domain)):
+            rewrite(folder / f"{name}.csv", change)
+            certain(folder, name)
+
+    def told(start):
+        row = row_of(exhibits, start)
+        return row.verdict, row.stability
+
+    highest = "RADAR's F1 is the highest of the six methods on periodic"
+    known = "With a fifth of the training images defective, Huber's loss"
+    run_of("", 0.1, 0.1)
+    assert told(highest) == (FAILS, NEVER) and told(known) == (UNFOLLOWED, UNKNOWN)
+    run_of("-twice", 0.7, 0.2)
+    assert told(highest) == (MOVING, f"{TURNED}, to 2 times the training")
+    run_of("-fourfold", 0.72, 0.9)
+    assert told(highest) == (HOLDS, f"{STEADY}, to 4 times the training")
+    assert told(known) == (MOVING, f"{TURNED}, to 4 times the training")
+    assert "0.72" in row_of(exhibits, highest).ours
 
 
 def test_real_sets_stand_beside_simulated_ones_where_they_were_run(exhibits):

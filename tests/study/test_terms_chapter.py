@@ -12,7 +12,7 @@ from radarlib.datasets import ImageSet, read_set, simulate
 from radarlib.denoiser import Denoiser
 from radarlib.errors import UserError
 from study.methods import METHODS, model_settings
-from study.plan import HALF, STEPS, profile_settings, without_steps
+from study.plan import LENGTHS, STEPS, profile_settings, without_steps
 from study.terms import job, tables
 
 
@@ -97,14 +97,15 @@ def test_all_methods_on_patches_have_one_stride(own, images):
         assert denoiser.evaluations == per_patch * 4 * 3  # 20 x 16 px, patches of 8 at RADAR's stride of 4
 
 
-def test_half_of_a_profile_differs_in_its_steps_alone():
-    full, half = (profile_settings(REPOSITORY, f"default{end}") for end in ("", HALF))
-    assert without_steps(full) == without_steps(half) and half["watermark"] == "half of the training"
+@pytest.mark.parametrize(("ending", "words"), [("-half", "half of"), ("-twice", "2 times"), ("-fourfold", "4 times")])
+def test_a_profile_of_another_length_differs_in_its_steps_alone(ending, words):
+    own, other = (profile_settings(REPOSITORY, f"default{end}") for end in ("", ending))
+    assert without_steps(own) == without_steps(other) and other["watermark"] == f"{words} the training"
     for name in STEPS:
         section, key = name.split(".")
-        assert half[section][key] == full[section][key] // 2
-    assert half["budget"]["steps"][-1] == half["training"]["steps"]
-    changed = profile_settings(REPOSITORY, f"default{HALF}", {"training": {"steps": 10}})
-    assert changed["training"]["steps"] == 5
+        assert other[section][key] == own[section][key] * LENGTHS[ending]
+    assert other["budget"]["steps"][-1] == other["training"]["steps"]
+    changed = profile_settings(REPOSITORY, f"default{ending}", {"training": {"steps": 10}})
+    assert changed["training"]["steps"] == 10 * LENGTHS[ending]
     with pytest.raises(UserError, match="nothere"):
-        profile_settings(REPOSITORY, f"nothere{HALF}")
+        profile_settings(REPOSITORY, f"nothere{ending}")

@@ -12,7 +12,7 @@ from radarlib.inspection import MAPS
 from radarlib.layout import data_root, listing
 from radarlib.sources import source_files
 from study.methods import MODELS, WHOLE, dirty, method, model_settings, seeds_of
-from study.plan import BESIDE, HALF, LONG, LONG_REAL, NETWORK, notebook_digest, notebook_modules, picked, profile_settings, study_sets
+from study.plan import BESIDE, LENGTHS, LONG, LONG_REAL, NETWORK, notebook_digest, notebook_modules, picked, profile_settings, study_sets
 
 # The jobs' `python` is the one that runs Snakemake, whichever comes first in PATH; it finds `study` beside the notebooks.
 PYTHON = Path(sys.executable).parent
@@ -224,10 +224,10 @@ def notebook_inputs(profile, notebook):
 
 
 def beside(profile):
-    """A digest of runs that the ledger reads where they are there, and does not ask for: half of the training, real sets
-    beside simulated ones, and what is followed for hours.
+    """A digest of runs that the ledger reads where they are there, and does not ask for: other lengths of the training,
+    real sets beside simulated ones, and what is followed for hours.
     """
-    runs = [run for name in (profile, BESIDE.get(profile)) if name for run in (f"{name}{HALF}", name)]
+    runs = [name + ending for name in (profile, BESIDE.get(profile)) if name for ending in ("", *LENGTHS)]
     others = [run for run in dict.fromkeys([LONG, *runs]) if run != profile]
     files = [file for run in others for file in sorted(ROOT.glob(f"figures/{run}/*.[cj]s*"))]
     return sha256_bytes(b"".join(file.read_bytes() for file in files)) if files else ""
