@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -268,6 +269,8 @@ INTERRUPTED = {
 def answer(parser: argparse.ArgumentParser, argv: list[str] | None = None) -> int:
     """Run the command that was given, and return the exit status; what the user can put right is one line on stderr."""
     args = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that this output cannot show ends nothing
+        sys.stdout.reconfigure(errors="backslashreplace")
     from radarlib.runtime import use_threads
 
     try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 SCHEMA = json.loads(Path(__file__).with_name("config.schema.json").read_text())
+ENDLESS = ("loss.delta", "training.clip")  # numbers that may be infinite: no error is robust, no gradient is clipped
 
 
 def _with_defaults(schema: dict, value: Any) -> Any:
@@ -87,8 +88,8 @@ def resolve(values: dict, source: str = "settings") -> dict:
     if error is not None:
         raise UserError(_explain(error, source))
     for key, value in _numbers(settings):
-        if math.isnan(value):
-            raise UserError(f"{source}: {key}: no number (nan)")
+        if math.isnan(value) or (math.isinf(value) and key not in ENDLESS):
+            raise UserError(f"{source}: {key}: no number ({value})")
     patch, halvings = settings["training"]["patch"], len(settings["unet"]["multipliers"]) - 1
     if patch % 2**halvings:
         raise UserError(

@@ -136,7 +136,7 @@ def read_image(
     Parameters
     ----------
     size : resize to (size, size); None keeps the size.
-    smallest : least side that is accepted, after resizing.
+    smallest : least side that is accepted, before and after resizing.
     colour : as red, green and blue, three equal ones of a gray image; else as gray.
     shape : (height, width) that the file must have, of a region to look at; None: any.
 
@@ -161,13 +161,11 @@ def read_image(
                 f"{path}: float values outside [0, 1] ({values.min():.3g} to {values.max():.3g}); rescale them"
             )
     image = np.concatenate([_unit(values[k : k + ROWS], colour) for k in range(0, len(values), ROWS)])
-    if size is not None:
-        image = resize(image, size)
-    if min(image.shape[:2]) < smallest:
-        raise UserError(
-            f"{path}: {image.shape[1]}×{image.shape[0]} px is smaller than the {smallest}-px patch; use larger images"
-        )
-    return np.ascontiguousarray(image.clip(0, 1) * 2 - 1, np.float32)
+    seen = image if size is None else resize(image, size)
+    for height, width in (image.shape[:2], seen.shape[:2]):
+        if min(height, width) < smallest:
+            raise UserError(f"{path}: {width}×{height} px is smaller than the {smallest}-px patch; use larger images")
+    return np.ascontiguousarray(seen.clip(0, 1) * 2 - 1, np.float32)
 
 
 def unlike(shape: tuple[int, ...], region: tuple[int, ...]) -> str:
@@ -253,15 +251,21 @@ def list_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    files = images_in(folder)
-    foreign = Counter(p.suffix.lower() for p in files_in(folder, FOREIGN))
-    unread = ", ".join(f"{n} {suffix}" for suffix, n in foreign.items())
+    files, unread = images_in(folder), foreign(folder)
     if not files:
-        hint = f"; {unread} files are not read: save them as PNG, TIFF or JPEG" if foreign else ""
-        raise UserError(f"{folder}: no image in this folder (looked for {', '.join(SUFFIXES)}){hint}")
-    if foreign:
-        print(f"{folder}: {unread} files are not read; save them as PNG, TIFF or JPEG", file=sys.stderr)
+        raise UserError(
+            f"{folder}: no image in this folder (looked for {', '.join(SUFFIXES)}){unread and f'; {unread}'}"
+        )
+    if unread:
+        print(f"{folder}: {unread}", file=sys.stderr)
     return files
+
+
+def foreign(folder: Path) -> str:
+    """How many images of a folder are of kinds that are not read, in words; empty where none is."""
+    kinds = Counter(p.suffix.lower() for p in files_in(folder, FOREIGN))
+    unread = ", ".join(f"{n} {suffix}" for suffix, n in kinds.items())
+    return f"{unread} files are not read; save them as PNG, TIFF or JPEG" if kinds else ""
 
 
 def content_hash(image: np.ndarray) -> str:

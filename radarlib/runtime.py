@@ -43,7 +43,10 @@ def resolve_device(name: str = "auto") -> torch.device:
         raise UserError(
             f"device {name!r} is not available here; use one of {[k for k, v in available.items() if v]} or auto"
         )
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise UserError(f"device {name!r}: unknown; use auto, or one as cpu or cuda:0") from None
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:

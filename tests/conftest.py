@@ -155,6 +155,7 @@ def whole_chains(folder: Path) -> Path:
         chains = record["settings"]["reconstruction"]
         chains["reverse_steps"] = chains["t_start"]
         record["settings"]["noise_study"]["reverse_steps"] = START
+        record["settings"]["ran"]["steps"] = chains["t_start"]
         write_json(file, record)
     return folder
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -276,15 +276,18 @@ class Evidence:
         run.whole = self
         return run if _terms(files[0]) == _terms(files[1]) else None
 
-    def doubled(self, exhibit: str) -> tuple[Evidence, Evidence | None]:
-        """The longest training that has left an exhibit whose half is there, too, and that half; this one and None
-        where there is no half at all.
+    def doublings(self, exhibit: str) -> Iterator[tuple[Evidence, Evidence]]:
+        """Longer trainings that have left an exhibit, the longest first, each with its half where that is there. A run
+        that has lost its resamples is not asked: without them the margin alone would decide.
         """
+        sampled = self._draws(exhibit).is_file()
         for ending, half in DOUBLINGS:
-            runs = self.lengthened(ending, exhibit), self.lengthened(half, exhibit)
-            if runs[0] and runs[1]:
-                return runs[0], runs[1]
-        return self, None
+            run, before = self.lengthened(ending, exhibit), self.lengthened(half, exhibit)
+            if run and before and (run._draws(exhibit).is_file() or not sampled):
+                yield run, before
+
+    def _draws(self, exhibit: str) -> Path:
+        return self.folder / f"{exhibit}.draws.npz"
 
     @property
     def length(self) -> float:
@@ -310,7 +313,7 @@ class Evidence:
         table = pd.read_csv(self._read(self.folder / f"{exhibit}.csv"))
         if missing := set(needed) - set(table):
             raise UserError(f"{self.folder / exhibit}.csv: no column {missing.pop()}; run its notebook again")
-        file = self.folder / f"{exhibit}.draws.npz"
+        file = self._draws(exhibit)
         if "ours" not in table:
             return table
         ours, off = table["ours"].to_numpy(float), np.zeros((len(table), 0))
@@ -325,13 +328,16 @@ class Evidence:
         file = self._read(self.folder / f"{exhibit}.provenance.json")
         return resolve(json.loads(file.read_text())["settings"], str(file))
 
-    def cut(self, exhibit: str, section: str = "reconstruction", start: int | None = None) -> bool:
+    def cut(
+        self, exhibit: str, section: str = "reconstruction", start: int | None = None, key: str = "reverse_steps"
+    ) -> bool:
         """Whether reconstructions of an exhibit skip steps on their way back; the papers take every one.
 
-        section : of the settings, that has `reverse_steps`. start : where the way begins (None: at `t_start`).
+        section, key : of the settings, where the number of steps stands. start : where the way begins (None: at
+            `t_start`).
         """
         settings = self.settings(exhibit)
-        return settings[section]["reverse_steps"] < (start or settings["reconstruction"]["t_start"])
+        return settings[section][key] < (start or settings["reconstruction"]["t_start"])
 
     def printed_table(self, name: str) -> pd.DataFrame:
         """Values that a paper prints."""

@@ -5,6 +5,7 @@ Every verdict is computed from the exhibits in `figures/<profile>/`; change one 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ from radarlib.errors import UserError
 from study.claims import Claim, Evidence, Finding, followed, stability
 from study.d3ad import claims as d3ad
 from study.noise import claims as noise
-from study.plan import BESIDE
+from study.plan import BESIDE, HALF
 from study.radar import claims as radar
 from study.ran import claims as ran
 from study.systems import claims as systems
@@ -73,26 +74,24 @@ def _asked_there(claim: Claim, real: Evidence) -> Finding:
 
 def _asked(claim: Claim, evidence: Evidence) -> tuple[Finding, Finding | None, float]:
     """What a claim finds after the longest training whose half is there, too, and how far that last doubling moved it;
-    what it finds after the half; and how many times the profile's own training the longest is. Where no other run has
-    the exhibit, networks that are followed on their way say what the last doubling moves.
+    what it finds after the half; and how many times the profile's own training the longest is. Where no longer run has
+    the exhibit, networks that are followed on their way say what the last doubling moves, and of others the half.
     """
     found = claim.check(evidence)
-    run, half = evidence.doubled(claim.exhibit) if any(part.moved != 0 for part in found.parts) else (evidence, None)
-    longer = run is not evidence
-    if longer:
-        found = claim.check(run)
-    elif any(part.tracked and part.moved for part in found.parts) and len(evidence.milestones) > 1:
+    if all(part.moved == 0 for part in found.parts):
+        return found, None, 1
+    for run, half in evidence.doublings(claim.exhibit):
+        with suppress(KeyError):  # of a method that one of them does not have
+            before = claim.check(half)
+            return followed(followed(claim.check(run), before), before, tracked=True), before, run.length
+    if any(part.tracked and part.moved for part in found.parts) and len(evidence.milestones) > 1:
         found = followed(found, claim.check(evidence.earlier[evidence.milestones[-2]]), tracked=True)
-    if not longer and not any(part.waits for part in found.parts):
-        half = None
-    try:
-        before = claim.check(half) if half else None
-    except KeyError:  # of a method that the half does not have: the same question was just asked of the whole run
-        before = None
-    if before:
-        found = followed(found, before)
-        found = followed(found, before, tracked=True) if longer else found
-    return found, before, run.length
+    half_run = evidence.lengthened(HALF, claim.exhibit) if any(part.waits for part in found.parts) else None
+    with suppress(KeyError):
+        if half_run:
+            before = claim.check(half_run)
+            return followed(found, before), before, 1
+    return found, None, 1
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:

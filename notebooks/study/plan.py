@@ -18,12 +18,13 @@ from radarlib.sources import imported
 
 NETWORK = ("diffusion", "noise", "unet", "loss", "training")
 """Sections of the settings that a denoiser depends on."""
-LENGTHS = {"-half": 0.5, "-twice": 2, "-fourfold": 4}
+HALF = "-half"
+LENGTHS = {HALF: 0.5, "-twice": 2, "-fourfold": 4}
 """Endings of a profile's name: the same with so many times the training. The ledger asks the longest of them whose half
 is there, too, and by that half it sees what still moves.
 """
-DOUBLINGS = (("-fourfold", "-twice"), ("-twice", ""), ("", "-half"))
-"""Of lengths of the training, the longest first, each with its half."""
+DOUBLINGS = (("-fourfold", "-twice"), ("-twice", ""))
+"""Of lengths above the profile's own, the longest first, each with its half."""
 LONG = "long"
 """A profile that follows networks for hours; of what nobody else follows the ledger reads its exhibits."""
 LONG_REAL = "long-real"

@@ -134,6 +134,11 @@ class Detector(OutlierMixin, BaseEstimator):
         below = {folder for path in files for folder in path.parents if folder.is_relative_to(good) and folder != good}
         if other := sorted(folder for folder in below if folder.name.lower() in DRAWN or is_set(folder)):
             raise UserError(f"{other[0]}: holds masks, or defects too; give a folder of good images alone")
+        stems = {path.with_suffix("") for path in files}
+        for path in files:
+            of, _, kind = path.stem.rpartition("_")
+            if kind.lower() in DRAWN and path.with_name(of) in stems:
+                raise UserError(f"{path}: a mask, by its name; give a folder of good images alone")
         images = [
             looked_at(self.read(path), self.region_, str(path))
             for path in progress(files, desc="reading", unit="image")

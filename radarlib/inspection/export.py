@@ -243,7 +243,9 @@ def _exportable(detector: Detector, size: tuple[int, int] | None) -> tuple[int, 
         raise UserError("export knows Gaussian noise and the Gaussian blur alone; change noise.kind or radar.blur")
     size = size or detector.size_
     if size is None:
-        raise UserError("the model was fitted on images of several sizes; say which --size to export for")
+        raise UserError(
+            "the model was fitted on images of several sizes; say which --size to export for, or fit with --image-size"
+        )
     if min(size) < detector.smallest:
         raise UserError(f"--size: a side of {min(size)} px is smaller than the {detector.smallest}-px patch")
     side = settings["data"]["image_size"]

@@ -69,7 +69,9 @@ def read(path):
     if TOLD.get("shape") and list(unit.shape[:2]) != TOLD["shape"]:
         raise ValueError(f"{unit.shape[1]}x{unit.shape[0]} px; the region is for {TOLD['shape'][::-1]}")
     gray = unit
-    if unit.ndim == 3:  # copied, or NumPy adds up otherwise than in radarlib, and another bit is another noise
+    if data.startswith(KINDS[0]) and data[25] == 4:  # gray with alpha, which OpenCV makes three equal colours
+        gray = np.ascontiguousarray(unit[..., 0]) if unit.ndim == 3 else unit
+    elif unit.ndim == 3:  # copied, or NumPy adds up otherwise than in radarlib, and another bit is another noise
         gray = np.ascontiguousarray(unit[..., ::-1]) @ np.array([0.2125, 0.7154, 0.0721], np.float32)
     if TOLD["side"] and gray.shape != (TOLD["side"], TOLD["side"]):
         gray = cv2.resize(gray, (TOLD["side"], TOLD["side"]), interpolation=cv2.INTER_AREA)
@@ -100,17 +102,18 @@ def main(paths, out):
     """Judge images; 1 where one of them could not be."""
     run, failed = runner(), 0
     for path in paths:
-        try:
-            image = read(path)
-        except (OSError, ValueError) as error:
-            print(f"{path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
-            failed = 1
-            continue
-        score, found = run({"image": image, **({"noise": noise(image)} if TOLD["noise"] else {})})
         whole = path.resolve() if ".." in path.parts else path
         file = out / whole.relative_to(whole.anchor)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(f"{file}.map.tiff", found)
+        try:
+            image = read(path)
+            score, found = run({"image": image, **({"noise": noise(image)} if TOLD["noise"] else {})})
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Path(f"{file}.map.tiff").write_bytes(cv2.imencode(".tiff", found)[1].tobytes())
+        except (OSError, ValueError) as error:
+            told = getattr(error, "filename", None) or path, getattr(error, "strerror", None) or error
+            print(*told, sep=": ", file=sys.stderr)
+            failed = 1
+            continue
         good = np.array(TOLD["calibration"])  # scores of the good images, each by a decision that had not seen it
         p = (1 + np.count_nonzero(good >= score)) / (len(good) + 1)
         verdict = "ANOMALOUS" if score > TOLD["threshold"] else "normal"

@@ -27,7 +27,10 @@ def inputs(targets: list[Path]) -> list[tuple[Path, str]]:
             found.append((target, target.name))
         else:
             raise UserError(f"{target}: no such file or folder")
-    found = list(dict.fromkeys(found))
+    once: dict[str, tuple[Path, str]] = {}
+    for path, name in found:
+        once.setdefault(os.path.normpath(path.absolute()), (path, name))
+    found = list(once.values())
     names = [name for _, name in found]
     if len(set(names)) < len(names):  # folders with equal names inside: keep them apart by their full paths
         found = [(path, _whole(path)) for path, _ in found]

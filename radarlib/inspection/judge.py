@@ -23,7 +23,7 @@ import pandas as pd
 from radarlib.config import resolve
 from radarlib.errors import UserError
 from radarlib.files import alone_in, read_json, sha256_file, write_bytes, write_csv, write_json
-from radarlib.images import content_hash
+from radarlib.images import content_hash, foreign
 from radarlib.inspection import ALL, FLAGGED
 from radarlib.inspection.detector import Detector
 from radarlib.inspection.inputs import inputs, refuse_within
@@ -39,6 +39,9 @@ FLUSH_SECONDS = 2.0  # what a killed detection loses at most, while results are 
 FLUSH_SHARE = 20  # times as long as writing them took at least lie between two times, so that it stays a small part
 BOX = (255, 255, 0)  # cyan, which neither gray images nor the heat have
 POLL_SECONDS = 1.0  # between two looks at a folder that is watched; a file that has not changed meanwhile is whole
+REFIT = "refit"  # the folder of a model that is being fitted while another is there
+NAME_BYTES = 255  # of a file's name, at most, on the file systems that are in use
+EMPTY_SECONDS = 10.0  # until a file that stays empty, or a link to nothing, is named
 AGAIN_SECONDS = 60.0  # until an image that could not be judged is tried again: a full disk may have room by then
 
 
@@ -58,23 +61,32 @@ def fit(
     detector = Detector(settings, seed, device, read_roi(roi) if roi else None)
     with alone_in(out):
         place = out
+        if (out / REFIT / "detector.json").is_file():  # a fit that was stopped while its model took the other's place
+            _take_place(out / REFIT, out)
         if (out / "detector.json").is_file():
+            if "format" not in read_json(out / "detector.json"):
+                raise UserError(f"{out}: holds an export, which a fitted model would spoil; give another --out")
             print(f"{out}: holds a fitted model, which this one will replace when it is done", file=sys.stderr)
             place = _beside(out)
         detector.fit(good, out=place)
         detector.save(place)
         if place != out:
-            for file in sorted(place.iterdir(), key=lambda file: file.name == "detector.json"):  # it comes last
-                file.replace(out / file.name)
-            place.rmdir()
+            _take_place(place, out)
     return detector
+
+
+def _take_place(place: Path, out: Path) -> None:
+    """Put a model that is whole where another is."""
+    for file in sorted(place.iterdir(), key=lambda file: file.name == "detector.json"):  # it comes last
+        file.replace(out / file.name)
+    place.rmdir()
 
 
 def _beside(out: Path) -> Path:
     """A folder for a fit that shall leave the model in `out` as it is until its own is whole. It knows the training
     there, which need not be repeated where it is the same.
     """
-    place = out / "refit"
+    place = out / REFIT
     if not place.is_dir():
         for name in ("model.safetensors", "model.json", "loss.csv", "timing.json"):
             if (out / name).is_file():
@@ -140,6 +152,11 @@ class Results:
         """Of an image: its map and its overlay."""
         return self.out / "maps" / f"{name}.tiff", self.out / "overlays" / f"{name}.png"
 
+    def clear(self, name: str) -> None:
+        """Remove map and overlay of an image."""
+        for file in self.files(name):
+            file.unlink(missing_ok=True)
+
     def drawn(self, anomalous: bool) -> bool:
         """Whether map and overlay of such an image are kept."""
         return self.maps == ALL or (self.maps == FLAGGED and anomalous)
@@ -193,9 +210,13 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
     """What is kept of one image; its map and overlay are written. Raises UserError where it cannot be judged."""
     if not _utf8(f"{path}{name}"):
         raise UserError(f"{str(path)!a}: a name that is no UTF-8; rename the file")
+    if len(Path(f"{name}.tiff").name.encode()) > NAME_BYTES:
+        raise UserError(f"{path}: a name too long for that of its map; rename the file")
     image = detector.read(path)
     content = content_hash(image)
     if results.known(name, content):
+        if not results.drawn(results.done[name]["anomalous"]):  # an earlier run kept more
+            results.clear(name)
         return results.done[name]
     found = detector.detect(image, str(path))
     if results.drawn(bool(found.anomalous)):
@@ -203,8 +224,7 @@ def judged(detector: Detector, path: Path, name: str, results: Results) -> dict:
         for file, pixels in zip(results.files(name), pictures, strict=True):
             write_bytes(file, cv2.imencode(file.suffix, pixels)[1].tobytes())
     else:  # of another model, or of another image of that name
-        for file in results.files(name):
-            file.unlink(missing_ok=True)
+        results.clear(name)
     return {
         "content": content,
         "score": found.score,
@@ -294,6 +314,7 @@ def judge(
     """Judge files, each with its name in the results, as `detect` does."""
     failures = list[str]()
     with alone_in(out):
+        _refuse_gathered(out)
         results = Results.of(detector, out, model, maps)
         answers = _each(detector, todo, results, model, min(jobs, len(todo)))
         for (_, name), answer in zip(progress(todo, desc="detecting", unit="image"), answers, strict=True):
@@ -307,10 +328,16 @@ def judge(
     return results.table, failures
 
 
-def _say_sizes(detector: Detector, results: Results) -> None:
-    """A line where images are not of the size of the good ones, as of another camera, or resized."""
+def _refuse_gathered(out: Path) -> None:
+    """Results of many shards are in one table, which others would replace."""
+    if (out / "shards.csv").is_file():
+        raise UserError(f"{out}: holds the table of `snakemake detect`; give another --out")
+
+
+def _say_sizes(detector: Detector, results: Results) -> bool:
+    """A line where images are not of the size of the good ones, as of another camera, or resized; whether there was."""
     if detector.size_ is None:
-        return
+        return False
     height, width = detector.size_
     other = [name for name in results.rows if tuple(results.done[name]["size"]) != (width, height)]
     if other:
@@ -319,6 +346,7 @@ def _say_sizes(detector: Detector, results: Results) -> None:
             f" ({width}×{height} px); their scores mean the same only where a pixel shows as much of the surface",
             file=sys.stderr,
         )
+    return bool(other)
 
 
 def judge_shard(model: Path, shard: Path, out: Path, device: str, maps: str) -> None:
@@ -342,8 +370,10 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
     refuse_within(out, [folder])
     print(f"{folder}: watched; interrupt to stop", file=sys.stderr)
     with _until_terminated(), alone_in(out):
+        _refuse_gathered(out)
         results, seen, settled = Results.of(detector, out, model), dict[Path, tuple[int, int]](), set[Path]()
         failures: dict[Path, _Failure] = {}
+        empty, unread, sizes_said = dict[Path, float](), "", False
         results.take_up()
 
         def leave() -> None:
@@ -357,10 +387,18 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
                 for path in set(failures).difference(found):
                     del failures[path]
                     results.stale = True
+                if (now := foreign(folder)) != unread:
+                    unread = now
+                    print(f"{folder}: {unread or 'all files are read now'}", file=sys.stderr)
                 for path in found:
                     state = _state(path)
                     if state is None:
+                        since = empty.setdefault(path, time.monotonic())
+                        if path not in failures and time.monotonic() - since > EMPTY_SECONDS:
+                            failures[path], results.stale = _Failure(f"{path}: empty, or a link to nothing"), True
+                            print(f"radarlib: {failures[path].line}", file=sys.stderr)
                         continue
+                    empty.pop(path, None)
                     if seen.get(path) != state:
                         seen[path] = state
                         settled.discard(path)
@@ -368,6 +406,7 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
                         settled.add(path)
                         idle = False
                         _announce(detector, path, path.relative_to(folder).as_posix(), results, failures)
+                        sizes_said = sizes_said or _say_sizes(detector, results)
                 if idle and results.stale and results.rested:
                     _or_later(leave, results)
                 if polls != 0:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from radarlib.errors import UserError
-from radarlib.files import write_bytes, write_csv
+from radarlib.files import alone_in, write_bytes, write_csv
 from radarlib.inspection.inputs import inputs, refuse_within, state
 from radarlib.inspection.report import report
 
@@ -28,12 +28,19 @@ def cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
     `out/shards.csv`, which is returned (shard, images).
 
     What was cut before stays as it is, but for images that are gone; new ones open shards of their own. So nothing is
-    judged twice. Raises UserError as `inputs` does, for a size below 1, for results among the images, and for a name
-    that no table can hold.
+    judged twice. Raises UserError as `inputs` does, for a size below 1, for results among the images, for a name that
+    no table can hold, and where `out` holds other results or another process writes to it.
     """
     refuse_within(out, targets)
     if size < 1:
         raise UserError(f"shard: {size} images; a shard needs one at least")
+    with alone_in(out):
+        return _cut(targets, out, size)
+
+
+def _cut(targets: list[Path], out: Path, size: int) -> pd.DataFrame:
+    if (out / "detect.json").is_file():
+        raise UserError(f"{out}: holds what `radarlib detect` found; give another folder as out=…")
     left = {_tellable(name, path): path.resolve() for path, name in inputs(targets)}
     lists: dict[str, dict[str, Path]] = {}
     for file in sorted((out / "shards").glob("[0-9]*.csv")):
@@ -91,8 +98,14 @@ def gather(out: Path) -> tuple[int, int, int]:
     """Put the tables of the shards that `cut` named together, a row at a time: `scores.csv` (with a column `shard`, in
     whose folder the maps are), `failures.csv`, and `report.html` of the SHOWN images with the highest scores.
 
-    Returns how many images were judged, how many of them are anomalous, and how many could not be judged.
+    Returns how many images were judged, how many of them are anomalous, and how many could not be judged. Raises
+    UserError where another process writes to `out`.
     """
+    with alone_in(out):
+        return _gather(out)
+
+
+def _gather(out: Path) -> tuple[int, int, int]:
     names = pd.read_csv(out / "shards.csv", dtype={"shard": str})["shard"]
     folders = [out / "shards" / name for name in names]
     seen = anomalous = 0

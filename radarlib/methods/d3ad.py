@@ -74,12 +74,18 @@ def disturb(x_0: Tensor, t: int, omega: float, noise: Tensor, schedule: Schedule
 
 
 def guided_ddim(
-    x_t: Tensor, x_0: Tensor, eps: Eps, schedule: Schedule, times: Sequence[int], eta: float
+    x_t: Tensor,
+    x_0: Tensor,
+    eps: Eps,
+    schedule: Schedule,
+    times: Sequence[int],
+    eta: float,
+    draw: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Tensor]:
-    """Deterministic DDIM along `times` (descending, ending at 0) that is drawn to x_0 (Eqs. 7 to 9): x̂_0 after each
-    step.
+    """DDIM along `times` (descending, ending at 0) that is drawn to x_0 (Eqs. 7 to 9): x̂_0 after each step.
 
-    eta : the guidance's temperature η; 0 is DDIM itself.
+    eta : the guidance's temperature η; 0 is DDIM itself. draw : noise like a tensor, for a way back with the standard
+        deviations of ancestral sampling, as DDAD's (its own η = 1; Song et al. 2021, Eq. 16); None: deterministic.
     """
     found = []
     for t, t_next in itertools.pairwise(times):
@@ -89,7 +95,10 @@ def guided_ddim(
         target = signal * x_0 + sigma * predicted
         predicted = predicted - eta * sigma * (target - x_t)
         estimate = (x_t - sigma * predicted) / signal
-        x_t = a_next.sqrt().item() * estimate + (1 - a_next).sqrt().item() * predicted
+        variance = ((1 - a / a_next) * (1 - a_next) / (1 - a)).item() if draw else 0.0
+        x_t = a_next.sqrt().item() * estimate + (1 - a_next - variance).clamp(min=0).sqrt().item() * predicted
+        if draw:
+            x_t = x_t + variance**0.5 * draw(x_t)
         found.append(estimate)
     return found
 

@@ -21,9 +21,11 @@ from radarlib.methods.d3ad import adaptation_loss, condition, conditioning_featu
 from radarlib.methods.fitting import Fitted, Found, Given, at_side, minimise, plane, single
 from radarlib.runtime import image_generator
 
-STEPS, T_MAX = 10, 250  # of DDIM, from T' (DDAD §4.1: 250, steps of 25)
-START = 200  # of T = 1,000 (noise study Table 3)
-GUIDANCE = 3.0  # w (DDAD Eq. 7); the paper chooses 0 to 9 by category
+STEPS = 10  # of DDIM (DDAD §4.1: from 250 in steps of 25)
+T_DDAD = 250  # T' (§4.1), on this schedule
+T_DDPM = 143  # as noisy as the noise study's step 200 (Table 3), whose β ends at 0.01
+T_D3AD = 129  # as noisy as D3AD's T_max of 80 (§5), whose β goes from 0.0015 to 0.0195
+GUIDANCE, TUNED_WITH = 2.0, 3.0  # w (DDAD Eq. 7), and while the extractor is tuned: its code; the paper: by category
 LR = 1e-4  # of the adapted extractor
 HELD = 0.1  # λ_DL: how strongly it is held near the extractor that it was (the authors' code, for MVTec AD)
 NEIGHBOURS, BINS, SMALLEST = 20, 10, 2  # D3AD §5
@@ -33,22 +35,25 @@ NEIGHBOURS, BINS, SMALLEST = 20, 10, 2  # D3AD §5
 class Way:
     """How a system leads an image back, and compares.
 
-    what : its name while it is tuned. guidance : w. omega : share of the noise that is added before: 1 in DDAD, 0 in
-        D3AD. held : weight of DDAD's second loss while the extractor is tuned, 0: none. others : whether the extractor
-        is tuned on each normal image and another one that was led to it; otherwise on the image and its own
-        reconstruction. pooled : whether features are compared as means of 3 × 3.
+    what : its name while it is tuned. t_max : the most that it starts from. guidance : w. omega : share of the noise
+        that is added before: 1 in DDAD, 0 in D3AD. drawn : whether noise is added on the way back, too. held : weight
+        of DDAD's second loss while the extractor is tuned, 0: none. others : whether the extractor is tuned on each
+        normal image and another one that was led to it; otherwise on the image and its own reconstruction. pooled :
+        whether features are compared as means of 3 × 3.
     """
 
     what: str
+    t_max: int
     guidance: float
     omega: float
+    drawn: bool
     held: float
     others: bool
     pooled: bool
 
 
-DDAD = Way("DDAD, adaptation", GUIDANCE, 1.0, HELD, others=True, pooled=True)  # the last two: its authors' code
-D3AD = Way("D3AD on pixels", 0.0, 0.0, 0.0, others=False, pooled=False)
+DDAD = Way("DDAD, adaptation", T_DDAD, GUIDANCE, 1.0, True, HELD, others=True, pooled=True)  # as its authors' code
+D3AD = Way("D3AD on pixels", T_D3AD, 0.0, 0.0, False, 0.0, others=False, pooled=False)
 
 
 def seen(image: np.ndarray, denoiser: Denoiser) -> Tensor:
@@ -64,19 +69,24 @@ def led_back(
     omega: float,
     seed: int,
     target: np.ndarray | None = None,
+    drawn: bool = False,
 ) -> Tensor:
     """x̂_0 of an image from step t, (1, 1, s, s) on the CPU.
 
     omega : share of the noise that is added before; it depends on the image's content. target : the image that the
-        guidance draws it to; None: itself.
+        guidance draws it to; None: itself. drawn : whether noise is added on the way back (`guided_ddim`).
     """
     x = seen(image, denoiser).to(denoiser.device)
     towards = x if target is None else seen(target, denoiser).to(denoiser.device)
-    noise = torch.randn(tuple(x.shape), generator=image_generator(image, seed)).to(denoiser.device)
-    start = disturb(x, t, omega, noise, denoiser.schedule)
+    generator = image_generator(image, seed)
+
+    def draw(x: Tensor) -> Tensor:
+        return torch.randn(tuple(x.shape), generator=generator).to(x.device)
+
+    start = disturb(x, t, omega, draw(x), denoiser.schedule)
     with torch.inference_mode():
-        times = chain(t, min(t, STEPS))
-        x_hat = guided_ddim(start, towards, denoiser.eps, denoiser.schedule, times, guidance)[-1]
+        times, noise = chain(t, min(t, STEPS)), draw if drawn else None
+        x_hat = guided_ddim(start, towards, denoiser.eps, denoiser.schedule, times, guidance, noise)[-1]
     return x_hat.clamp(-1, 1).cpu().clone()
 
 
@@ -130,7 +140,8 @@ def _system(given: Given, steps: Callable[[np.ndarray], int], own: Sequence[int]
     denoiser, images = given.diffusion, given.images
 
     def back(image: np.ndarray, t: int, target: np.ndarray | None = None) -> Tensor:
-        return led_back(image, t, denoiser, way.guidance, way.omega, given.seed, target)
+        guidance = way.guidance if target is None else TUNED_WITH
+        return led_back(image, t, denoiser, guidance, way.omega, given.seed, target, way.drawn)
 
     xs = torch.cat([seen(image, denoiser) for image in images])
     x_hats = torch.cat([back(image, t) for image, t in zip(images, own, strict=True)])
@@ -155,7 +166,7 @@ def fit_ddpm(given: Given) -> Fitted:
     denoiser = given.diffusion
 
     def judge(image: np.ndarray) -> Found:
-        x_hat = led_back(image, START, denoiser, 0.0, 1.0, given.seed)
+        x_hat = led_back(image, T_DDPM, denoiser, 0.0, 1.0, given.seed)
         return Found(plane((seen(image, denoiser) - x_hat) ** 2), x_hat=plane(x_hat))
 
     return Fitted(judge)
@@ -163,12 +174,12 @@ def fit_ddpm(given: Given) -> Fitted:
 
 def fit_ddad(given: Given) -> Fitted:
     """DDAD: noise is added up to T', and the way back is drawn to the image."""
-    return _system(given, lambda _: T_MAX, [T_MAX] * len(given.images), DDAD)
+    return _system(given, lambda _: DDAD.t_max, [DDAD.t_max] * len(given.images), DDAD)
 
 
 def fit_d3ad(given: Given) -> Fitted:
     """D3AD on pixels: how far an image is scaled, and led back, depends on its distance to normal images."""
     feature = partial(conditioning_feature, given.extractor)
     how, distances = condition([feature(image) for image in given.images], NEIGHBOURS, BINS, SMALLEST)
-    own = [how.steps(distance, T_MAX) for distance in distances]  # no image is its own neighbour
-    return _system(given, lambda image: how.steps(how.distance(feature(image)), T_MAX), own, D3AD)
+    own = [how.steps(distance, D3AD.t_max) for distance in distances]  # no image is its own neighbour
+    return _system(given, lambda image: how.steps(how.distance(feature(image)), D3AD.t_max), own, D3AD)

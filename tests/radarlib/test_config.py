@@ -71,6 +71,7 @@ def test_patches_lie_three_quarters_of_one_apart_unless_told_otherwise():
         ({"noise_study": {"image_size": 16}}, "noise_study.image_size: 16 is smaller than the 28-px patch"),
         ({"noise": {"sigma": [2]}}, r"noise.sigma: \[2\] is too short"),
         ({"loss": {"kind": "pseudo_huber", "delta": 0}}, "loss.delta: 0 makes no loss; use a positive number"),
+        ({"radar": {"sigma": float("inf")}}, r"radar.sigma: no number \(inf\)"),
         ({"loss": {"kind": "pseudo_huber", "delta": float("inf")}}, "loss.delta: inf makes no loss"),
         ({"loss": {"kind": "huber", "delta": float("nan")}}, r"loss.delta: no number \(nan\)"),
         ({"radar": {"t": 5000}}, "radar.t: 5000 is more than the 1000 steps"),

@@ -132,6 +132,8 @@ def test_the_exported_reader_refuses_what_opencv_reads_otherwise(tmp_path, name,
         read(tmp_path / name)
     cv2.imwrite(str(tmp_path / "plain.png"), surface(0))
     np.testing.assert_array_equal(read(tmp_path / "plain.png"), read_image(tmp_path / "plain.png"))
+    Image.fromarray(np.dstack([surface(0), surface(1)]), "LA").save(tmp_path / "alpha.png")
+    np.testing.assert_array_equal(read(tmp_path / "alpha.png"), read_image(tmp_path / "alpha.png"))
 
 
 def test_the_exported_reader_names_what_it_cannot_read_and_goes_on(tmp_path):
@@ -154,5 +156,7 @@ def test_the_exported_reader_names_what_it_cannot_read_and_goes_on(tmp_path):
         "huge.png: no image that OpenCV reads",
     ]
     assert sorted(p.name for p in (tmp_path / "found").iterdir()) == ["more.jpg.map.tiff", "whole.jpg.map.tiff"]
+    taken = subprocess.run([*run[:2], "whole.jpg", "--out", "cut.jpg"], capture_output=True, text=True, cwd=tmp_path)
+    assert taken.returncode == 1 and taken.stderr == "cut.jpg: File exists\n"
     none = subprocess.run([sys.executable, "there/run.py"], capture_output=True, text=True, cwd=tmp_path)
     assert none.returncode == 2 and "image" in none.stderr

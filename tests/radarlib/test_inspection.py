@@ -1,8 +1,11 @@
 """The detector from Python, the part that is looked at, files that arrive, processes side by side, and the report."""
 
+import io
 import json
 import os
+import shutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,12 +24,14 @@ from sklearn.exceptions import NotFittedError
 from radarlib.cli import main
 from radarlib.config import resolve
 from radarlib.errors import UserError
-from radarlib.files import read_json, sha256_file, write_json
+from radarlib.files import alone_in, read_json, sha256_file, write_json
 from radarlib.images import from_array, read_image
 from radarlib.inspection import detector as detector_module
 from radarlib.inspection import judge
 from radarlib.inspection.detector import Detector
+from radarlib.inspection.inputs import inputs
 from radarlib.inspection.roi import read_roi
+from radarlib.inspection.shards import cut, gather
 from radarlib.inspection.spaces import SPACES, Features, Pixels
 
 TINY = resolve({
@@ -315,6 +320,78 @@ def test_good_images_beside_masks_are_refused(folders, capsys):
     write_png(folders / "good/masks/0.png", np.full((24, 32), 255, np.uint8))
     assert fit(folders) == 2
     assert "good/masks: holds masks, or defects too" in capsys.readouterr().err
+    shutil.rmtree(folders / "good/masks")
+    for name in ("0_mask.png", "0_Label.bmp"):
+        (folders / "good" / name).write_bytes((folders / "good/0.png").read_bytes())
+        assert fit(folders) == 2
+        assert f"good/{name}: a mask, by its name" in capsys.readouterr().err
+        (folders / "good" / name).rename(folders / "good" / f"9{name[1:]}")  # of no image here: an image of that name
+    assert fit(folders) == 0
+
+
+def test_a_model_and_an_export_stay_apart(folders, capsys):
+    (folders / "model").mkdir()
+    (folders / "model/detector.json").write_text('{"side": null}')
+    assert fit(folders) == 2
+    assert "model: holds an export" in capsys.readouterr().err
+
+
+def test_a_fit_that_was_stopped_while_its_model_took_the_others_place_is_repaired(folders, monkeypatch):
+    assert fit(folders) == 0
+    moved, replace = [], Path.replace
+
+    def stopped(file: Path, there: Path) -> Path:
+        if file.parent.name == judge.REFIT:
+            moved.append(file.name)
+            if len(moved) == 3:
+                raise KeyboardInterrupt
+        return replace(file, there)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stopped)
+        assert fit(folders, "--seed", "7") == 130
+    begun, learn = [], Detector.fit
+
+    def watched(self: Detector, *arguments: object, **more: object) -> Detector:
+        begun.append(sorted(p.name for p in (folders / "model" / judge.REFIT).iterdir()))
+        return learn(self, *arguments, **more)
+
+    monkeypatch.setattr(Detector, "fit", watched)
+    assert fit(folders, "--seed", "7") == 0
+    assert [names[:2] for names in begun] == [["model.json", "model.safetensors"]]  # what was trained already
+    assert main(["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out")]) == 0
+
+
+def test_results_of_shards_and_of_a_detection_stay_apart(folders, capsys):
+    assert fit(folders) == 0
+    detect = ["detect", str(folders / "model"), str(folders / "new"), "--out"]
+    cut([folders / "new"], folders / "shards", 2)
+    assert main([*detect, str(folders / "shards")]) == 2
+    assert "shards: holds the table of `snakemake detect`" in capsys.readouterr().err
+    assert main([*detect, str(folders / "out")]) == 0
+    with pytest.raises(UserError, match="out: holds what `radarlib detect` found"):
+        cut([folders / "new"], folders / "out", 2)
+    with alone_in(folders / "shards"), pytest.raises(UserError, match="another"):
+        gather(folders / "shards")
+
+
+def test_a_name_that_leaves_no_room_for_a_map_stops_no_other_file(folders, capsys):
+    assert fit(folders) == 0
+    (folders / "new" / f"{'n' * 248}.png").write_bytes((folders / "new/0.png").read_bytes())
+    for maps in ("all", "none"):
+        detect = ["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "out"), "--maps", maps]
+        assert main(detect) == 1
+        assert "a name too long for that of its map" in capsys.readouterr().err
+        assert len(pd.read_csv(folders / "out/scores.csv")) == 5
+        kept = sum(1 for p in (folders / "out/maps").rglob("*") if p.is_file())
+        assert kept == (5 if maps == "all" else 0)  # what an earlier run kept is removed
+
+
+def test_an_image_that_is_named_twice_is_judged_once(folders):
+    (folders / "new/sub").mkdir()
+    (folders / "new/0.png").rename(folders / "new/sub/0.png")
+    names = [name for _, name in inputs([folders / "new", folders / "new/sub/0.png", folders / "new/sub"])]
+    assert names == ["1.png", "2.png", "3.png", "4.png", "sub/0.png"]
 
 
 def test_what_another_user_owns_is_told_in_a_line(folders, monkeypatch, capsys):
@@ -394,6 +471,31 @@ def test_files_are_judged_as_they_arrive(folders, monkeypatch, capsys):
     assert said.err.count("bad.png: not a readable image") == 1
     assert "bad.png: not a readable image" in (out / "report.html").read_text()
     assert table.loc["slow.png", "score"] == pytest.approx(detector.score(read_image(folders / "new/0.png")), abs=1e-6)
+
+
+def test_a_watch_names_what_it_passes_over(folders, monkeypatch, capsys):
+    assert fit(folders) == 0
+    monkeypatch.setattr(judge, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(judge, "EMPTY_SECONDS", 0.02)
+    for name in ("empty.png", "phone.heic"):
+        (folders / "new" / name).touch()
+    (folders / "new/gone.png").symlink_to(folders / "nowhere.png")
+    write_png(folders / "new/wide.png", np.zeros((24, 40), np.uint8))
+    judge.watch(Detector.load(folders / "model", "cpu"), folders / "new", folders / "out", folders / "model", polls=10)
+    said = capsys.readouterr().err
+    for line in ("1 .heic files are not read", "empty.png: empty, or a link", "gone.png: empty, or a link"):
+        assert said.count(line) == 1
+    assert said.count("wide.png: of another size than the good images (32×24 px)") == 1
+    assert "empty.png: empty" in (folders / "out/report.html").read_text()
+
+
+def test_a_name_that_the_output_cannot_show_ends_nothing(folders, monkeypatch):
+    assert fit(folders) == 0
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert main(["detect", str(folders / "model"), str(folders / "new"), "--out", str(folders / "部品")]) == 0
+    shown.flush()
+    assert b"\\u90e8\\u54c1" in shown.buffer.getvalue()
 
 
 def test_what_a_watch_has_found_is_written_when_nothing_more_arrives(folders, monkeypatch):

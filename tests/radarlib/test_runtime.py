@@ -11,6 +11,8 @@ from radarlib.runtime import SPINS, resolve_device, resolve_precision, use_threa
 def test_devices():
     assert resolve_device("cpu").type == "cpu"
     assert resolve_precision("bfloat16", torch.device("cpu")) is torch.bfloat16
+    with pytest.raises(UserError, match="device 'cpu:x': unknown"):
+        resolve_device("cpu:x")
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="device 'cuda' is not available here"):
             resolve_device("cuda")

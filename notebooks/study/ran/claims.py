@@ -14,8 +14,10 @@ from study.claims import (
     Answer,
     Claim,
     Evidence,
+    Joined,
     Part,
     by,
+    by_chains,
     each_set,
     told,
     untestable,
@@ -32,30 +34,36 @@ def _steps_help(metric: str) -> Callable[[Evidence, pd.DataFrame], Answer]:
         line = by(part[(part["space"] == "pixel") & (part["metric"] == metric)], "step")
         last = [step for step in line.index if step != ALL][-1]
         text = f"all {line[ALL][0]:.2f}, last {line[last][0]:.2f}"
-        return text, evidence.ahead(line[ALL], line[last], metric, NOT_FOLLOWED)
+        return text, _chained(evidence, line[ALL], line[last], metric)
 
     return ask
 
 
+def _chained(evidence: Evidence, ours: np.ndarray, other: np.ndarray, metric: str) -> Part | Joined:
+    """RAN's fragment does not say how many steps its way back takes; here it takes some of them."""
+    found = evidence.ahead(ours, other, metric, NOT_FOLLOWED)
+    return by_chains(found, evidence.cut(RAN, "ran", key="steps"))
+
+
 def _both_spaces(evidence: Evidence, part: pd.DataFrame) -> Answer:
     line = by(part[(part["step"] == ALL) & (part["metric"] == "auroc")], "space")
-    return told(line), evidence.ahead(line["both"], line["pixel"], "auroc", NOT_FOLLOWED)
+    return told(line), _chained(evidence, line["both"], line["pixel"], "auroc")
 
 
 def _pixels_poor(evidence: Evidence, part: pd.DataFrame) -> Answer:
     line = by(part[(part["step"] == ALL) & (part["metric"] == "auroc")], "space")
-    found = evidence.ahead(line["feature"], line["pixel"], "auroc", NOT_FOLLOWED)
-    return told(line[["pixel", "feature"]]), found
+    return told(line[["pixel", "feature"]]), _chained(evidence, line["feature"], line["pixel"], "auroc")
 
 
-def _keeps_the_rest(_: Evidence, part: pd.DataFrame) -> Answer:
+def _keeps_the_rest(evidence: Evidence, part: pd.DataFrame) -> Answer:
     last = part[part["step"] == part["step"].max()].pivot_table(index="image", columns="region", values="change")
     text = f"change on {len(last)} defects {last['defect'].mean():.3f}, elsewhere {last['normal'].mean():.3f}"
     if len(last) < FEWEST:
         return f"{text}; too few images", None
     apart = (last["defect"] - 2 * last["normal"]).to_numpy()
     drawn = np.random.default_rng(0).choice(apart, (RESAMPLES, len(apart))).mean(axis=1)
-    return text, Part(np.r_[apart.mean(), drawn], 0, NOT_FOLLOWED)
+    found = Part(np.r_[apart.mean(), drawn], 0, NOT_FOLLOWED)
+    return text, by_chains(found, evidence.cut(GRADIENT, "ran", key="steps"))
 
 
 CLAIMS = [

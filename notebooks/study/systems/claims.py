@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from radarlib.methods.diffusing import START, STEPS
+from radarlib.methods.diffusing import STEPS, T_DDPM
 from study.claims import AUROCS, NOT_FOLLOWED, Answer, Claim, Evidence, all_of, by_chains, each_set
 from study.systems.plan import SYSTEMS
 
@@ -65,7 +65,7 @@ def _beats_most(evidence: Evidence, part: pd.DataFrame) -> Answer:
     values = _values(part, "auroc")
     middle = np.median(np.stack(np.broadcast_arrays(*values[RECONSTRUCTING])), axis=0)
     text = f"I-AUROC {_named(values, [GAUSSIAN, *RECONSTRUCTING])}"
-    return text, by_chains(evidence.ahead(values[GAUSSIAN], middle, "auroc", NOT_FOLLOWED), cut=STEPS < START)
+    return text, by_chains(evidence.ahead(values[GAUSSIAN], middle, "auroc", NOT_FOLLOWED), cut=STEPS < T_DDPM)
 
 
 MASKED = "metric == 'pro'", "no set has masks"

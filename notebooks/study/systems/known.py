@@ -124,10 +124,13 @@ def step_lite2(given: Given) -> Fitted:
 
 
 def d3ad(given: Given, factor: int = 4) -> Fitted:
-    """D3AD, its latents at a quarter of the side as in its own chapter, with as many steps as the others."""
+    """D3AD, its latents at a quarter of the side as in its own chapter, with as many steps as the others; its
+    autoencoder, with as many as other autoencoders.
+    """
+    autoencoder = given.longer()
     changes = {
-        "factor": factor, "steps": given.steps, "autoencoder_steps": given.steps, "batch": given.batch,
-        "autoencoder_batch": given.batch, "sigma": 0,  # all maps are smoothed alike, later
+        "factor": factor, "steps": given.steps, "autoencoder_steps": autoencoder.steps, "batch": given.batch,
+        "autoencoder_batch": autoencoder.batch, "sigma": 0,  # all maps are smoothed alike, later
     }  # fmt: skip
     settings = merge(given.settings, {"d3ad": changes, "features": {"side": given.extractor.side}})
     folder = given.folder / f"d3ad{factor}"

@@ -177,15 +177,16 @@ PAGES = {
     "ddpm": Page(
         "Noise is added to the image, and a network that learned normal images takes it away. What comes back is"
         " normal, so what was not differs. The map is the squared difference. It is what the noise study compares"
-        " with earlier methods. Here the way back is ten deterministic steps, theirs is two hundred drawn ones.",
+        " with earlier methods. Here the way back is ten deterministic steps, theirs is two hundred drawn ones; both"
+        " begin equally noisy.",
         "s = (x − x̂_0)², x̂_0 led back from x_t",
     ),
     "ddad": Page(
         "Noise is added to the image, and the way back is drawn to the image by guidance. Normal parts are met,"
         " defects are not. Pixels and features of image and reconstruction are compared. Another normal image is"
         " led to each normal image, and the extractor is tuned until the two look alike to it; it is held near what"
-        " it was, and its batch statistics stay. Both maps are added. Its authors choose their weights by category;"
-        " here they are one for all.",
+        " it was, and its batch statistics stay. Both maps are added. Its authors choose weights and guidance by"
+        " category; here they are one for all.",
         "ε̂ = ε_θ − w √(1 − ᾱ) (x̃_t − x_t)",
     ),
     "d3ad": Page(
@@ -204,7 +205,8 @@ PAGES = {
     "d3ad_pixels": Page(
         "D3AD's dynamic steps without its latent space. How far an image is scaled and led back depends on its"
         " distance to normal images. Nothing is added to it. Pixels and features are compared as in DDAD, but"
-        " features are not averaged over 3 × 3 first. Its authors call it worth trying.",
+        " features are not averaged over 3 × 3 first, and T_max is as noisy as D3AD's. Its authors call it worth"
+        " trying.",
         "x_T̂ = √ᾱ_T̂ x_0, T̂ = ⌊b T_max / |B|⌋",
     ),
 }

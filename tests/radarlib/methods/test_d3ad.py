@@ -42,6 +42,18 @@ def test_an_exact_noise_predictor_gives_the_image_back():
     torch.testing.assert_close(found[-1], x_0, atol=1e-5, rtol=0)
 
 
+def test_a_drawn_way_back_is_ancestral_sampling():
+    x_t, noise, eps = (torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(k)) for k in range(3))
+    seen = []
+
+    def predict(x, t):
+        seen.append(x)
+        return eps
+
+    guided_ddim(x_t, x_t, predict, SCHEDULE, [80, 50, 0], 0, draw=lambda x: noise)
+    torch.testing.assert_close(seen[1], SCHEDULE.reverse(x_t, 80, 50, eps, noise), atol=1e-5, rtol=0)
+
+
 def test_the_conditioning_bins_distances_as_algorithm_2_says():
     features = [np.array([float(k), 0.0]) for k in range(11)]
     given, own = condition(features, k=2, bins=10, smallest=2)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from radarlib.config import resolve
 from radarlib.denoiser import Denoiser
+from radarlib.diffusion import Schedule
 from radarlib.extractor import Extractor
 from radarlib.methods import (
     artificial,
@@ -232,6 +233,8 @@ def test_ddad_tunes_on_each_image_beside_another_that_is_drawn_to_it(given, monk
     drawn = [diffusing.led_back(image, 250, given.diffusion, w, 1.0, 0, target) for w in (0.0, 3.0)]
     far = [float((x_hat - diffusing.seen(target, given.diffusion)).abs().mean()) for x_hat in drawn]
     assert far[1] < far[0]
+    drawn = [diffusing.led_back(image, 250, given.diffusion, 2.0, 1.0, 0, drawn=yes) for yes in (True, True, False)]
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])  # noise of the image's content
     tuned = []
     monkeypatch.setattr(diffusing, "adapted", lambda *parts: tuned.append(parts) or (given.extractor, []))
     SYSTEMS["ddad"].load()(given)
@@ -239,8 +242,19 @@ def test_ddad_tunes_on_each_image_beside_another_that_is_drawn_to_it(given, monk
     for k, other in enumerate(diffusing.partners(len(given.images), given.seed)):
         image, target = given.images[other], given.images[k]
         assert torch.equal(xs[k], diffusing.seen(target, given.diffusion)[0])
-        t, w = diffusing.T_MAX, diffusing.GUIDANCE
-        assert torch.equal(x_hats[k], diffusing.led_back(image, t, given.diffusion, w, 1.0, given.seed, target)[0])
+        t, w = diffusing.T_DDAD, diffusing.TUNED_WITH
+        led = diffusing.led_back(image, t, given.diffusion, w, 1.0, given.seed, target, drawn=True)
+        assert torch.equal(x_hats[k], led[0])
+
+
+def test_ways_back_begin_as_noisy_as_in_their_papers():
+    """On schedules of their own: the noise study's step 200, and D3AD's 80."""
+    ours = Schedule(1000, 1e-4, 0.02).alphas_cumprod
+    for t, theirs in (
+        (diffusing.T_DDPM, Schedule(1000, 1e-4, 0.01).alphas_cumprod[200]),
+        (diffusing.T_D3AD, Schedule(1000, 0.0015, 0.0195).alphas_cumprod[80]),
+    ):
+        assert (ours[t] - theirs).abs() == (ours - theirs).abs().min()
 
 
 def test_means_of_neighbourhoods_forgive_a_shift_of_features(given):
