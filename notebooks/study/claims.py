@@ -20,6 +20,7 @@ from radarlib.errors import UserError
 from study.methods import METHODS
 from study.metrics import DETECTION, interval
 from study.plan import DOUBLINGS, LENGTHS, LONG, without_steps
+from study.systems import plan as systems
 
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
@@ -517,13 +518,18 @@ class Evidence:
 
 def _terms(provenance: Path) -> tuple[dict, list]:
     """What an exhibit was made of, but for the steps: settings, and the images of each set. A key that is new since
-    then has the value that the schema gives it.
+    then has the value that the schema gives it; sections of chapters whose results it does not read do not count.
     """
     record = json.loads(provenance.read_text())
     images = {
         Path(name).parent.name: digest for name, digest in record["inputs"].items() if name.endswith("images.npz")
     }
-    return without_steps(resolve(record["settings"], str(provenance))), sorted(images.items())
+    read = {part for name in record["inputs"] for part in Path(name).parts}
+    if systems.JOB.folder in read:
+        read.update(systems.JOB.reads)
+    settings = without_steps(resolve(record["settings"], str(provenance)))
+    chapters = {name for name, part in settings.items() if isinstance(part, dict) and {"sets", "runs"} <= part.keys()}
+    return {name: part for name, part in settings.items() if name not in chapters - read}, sorted(images.items())
 
 
 @dataclass(frozen=True)

@@ -236,21 +236,24 @@ def test_a_comparison_that_is_followed_is_moved_by_its_own_change():
 def test_the_run_of_half_the_training_counts_where_its_terms_are_the_same(tmp_path):
     def write(name: str, settings: dict, images: str = "digest") -> None:
         (tmp_path / name).mkdir()
-        record = {"settings": settings, "inputs": {f"results/{name}/prints/images.npz": images}}
+        read = {f"results/{name}/prints/images.npz": images, f"results/{name}/prints/seed0/robust/maps.npz": "any"}
+        record = {"settings": settings, "inputs": read}
         (tmp_path / name / "x.provenance.json").write_text(json.dumps(record))
 
     base = {"robust": {"steps": 100, "width": 8}}
     write("same", {**base, "terms": {"images": 16}, "watermark": None})
     write("same-half", {"robust": {"steps": 50, "width": 8}, "watermark": "half of the training"})  # terms: the default
+    write("apart", {**base, "ran": {"examples": 3}})  # of a chapter whose results it does not read
+    write("apart-half", {"robust": {"steps": 50, "width": 8}})
     write("wide", base)
     write("wide-half", {"robust": {"steps": 50, "width": 16}})
     write("new", {**base, "data": {"contrasts": [1, 0.5]}})  # a key that the half did not know yet
     write("new-half", {"robust": {"steps": 50, "width": 8}})
     write("other", base)
     write("other-half", {"robust": {"steps": 50, "width": 8}}, images="another")
-    runs = {name: Evidence(tmp_path / name, tmp_path) for name in ("same", "wide", "new", "other")}
+    runs = {name: Evidence(tmp_path / name, tmp_path) for name in ("same", "apart", "wide", "new", "other")}
     halves = {name: run.lengthened(HALF, "x") for name, run in runs.items()}
-    assert halves["same"].folder == tmp_path / "same-half"
+    assert [halves[name].folder.name for name in ("same", "apart")] == ["same-half", "apart-half"]
     assert halves["wide"] is halves["new"] is halves["other"] is None
     assert runs["same"].lengthened(HALF, "y") is None  # no such exhibit
 
