@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -270,6 +271,7 @@ def _write(detector: Detector, out: Path, size: tuple[int, int], openvino: Modul
     names = ["image", "noise"] if _pixels(detector) else ["image"]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, on how it is made
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # and on packages that it could use
         path = Path(folder) / "detector.onnx"
         torch.onnx.export(
             graph, tuple(torch.zeros(size) for _ in names), path, input_names=names, output_names=["score", "map"],
