@@ -130,15 +130,17 @@ def read_image(
     smallest: int = 1,
     colour: bool = False,
     shape: tuple[int, int] | None = None,
+    least: int = 1,
 ) -> np.ndarray:
     """Read a gray or colour image of 8 or 16 bits, or float in [0, 1], upright as its camera says.
 
     Parameters
     ----------
     size : resize to (size, size); None keeps the size.
-    smallest : least side that is accepted, before and after resizing.
+    smallest : least side that is accepted, after resizing.
     colour : as red, green and blue, three equal ones of a gray image; else as gray.
     shape : (height, width) that the file must have, of a region to look at; None: any.
+    least : least side that the file itself must have.
 
     Returns
     -------
@@ -162,9 +164,9 @@ def read_image(
             )
     image = np.concatenate([_unit(values[k : k + ROWS], colour) for k in range(0, len(values), ROWS)])
     seen = image if size is None else resize(image, size)
-    for height, width in (image.shape[:2], seen.shape[:2]):
-        if min(height, width) < smallest:
-            raise UserError(f"{path}: {width}×{height} px is smaller than the {smallest}-px patch; use larger images")
+    for (height, width, *_), side in ((image.shape, least), (seen.shape, smallest)):
+        if min(height, width) < side:
+            raise UserError(f"{path}: {width}×{height} px is smaller than the {side}-px patch; use larger images")
     return np.ascontiguousarray(seen.clip(0, 1) * 2 - 1, np.float32)
 
 

@@ -19,8 +19,7 @@ from radarlib.config import resolve
 from radarlib.errors import UserError
 from study.methods import METHODS
 from study.metrics import DETECTION, interval
-from study.plan import DOUBLINGS, LENGTHS, LONG, without_steps
-from study.systems import plan as systems
+from study.plan import BORROWED, DOUBLINGS, LENGTHS, LONG, without_steps
 
 ROUNDED = 0.00101  # what a mean printed to 0.001 may be off that of values printed to 0.001
 OURS = "ours == ours"  # rows with a value of ours: not those that the paper alone has
@@ -525,8 +524,7 @@ def _terms(provenance: Path) -> tuple[dict, list]:
         Path(name).parent.name: digest for name, digest in record["inputs"].items() if name.endswith("images.npz")
     }
     read = {part for name in record["inputs"] for part in Path(name).parts}
-    if systems.JOB.folder in read:
-        read.update(systems.JOB.reads)
+    read |= {section for folder, section in BORROWED.items() if folder in read}
     settings = without_steps(resolve(record["settings"], str(provenance)))
     chapters = {name for name, part in settings.items() if isinstance(part, dict) and {"sets", "runs"} <= part.keys()}
     return {name: part for name, part in settings.items() if name not in chapters - read}, sorted(images.items())

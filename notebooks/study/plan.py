@@ -31,6 +31,8 @@ LONG_REAL = "long-real"
 """The same on real sets, which the ledger does not read."""
 BESIDE = {"default": "real"}
 """A profile of simulated sets, and the one of real sets whose exhibits the ledger shows beside its own."""
+BORROWED = {"systems": "d3ad"}
+"""The folder of a chapter whose job reads another chapter's section, and that section."""
 WORKFLOW = "RADARLIB_WORKFLOW"
 """Environment variable by which the workflow tells a notebook that what it reads was made with its settings."""
 STEPS = (

@@ -289,7 +289,8 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def read(self, path: Path) -> np.ndarray:
         """A file's image at the size at which it is looked at. Raises UserError as `read_image` does."""
-        return read_image(path, self.settings_["data"]["image_size"], self.smallest, self.colour, self.shape)
+        size = self.settings_["data"]["image_size"]
+        return read_image(path, size, self.smallest, self.colour, self.shape, least=self.smallest)
 
     @property
     def smallest(self) -> int:

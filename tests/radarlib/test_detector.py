@@ -120,7 +120,7 @@ def test_bad_images_are_named_and_the_others_judged(folders, tmp_path, capsys):
     write_png(tmp_path / "in/small.png", np.zeros((20, 20), np.uint8))
     write_png(tmp_path / "in/fine.png", np.zeros((30, 30), np.uint8))
     with pytest.raises(UserError, match=r"small\.png: 20×20 px is smaller than the 28-px patch"):
-        read_image(tmp_path / "in/small.png", size=64, smallest=28)  # as it is, not as it is made
+        read_image(tmp_path / "in/small.png", size=64, least=28)  # as it is, not as it is made
     code = main(["detect", str(folders / "model"), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("radarlib:")]
     assert code == 1 and len(lines) == 3

@@ -5,12 +5,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, sure
+from conftest import REPOSITORY, sure, whole_chains
 
 from radarlib.config import load_settings, merge
 from radarlib.datasets import ImageSet, read_set
 from radarlib.denoiser import Denoiser
-from study.claims import FAILS, HOLDS
+from study.claims import FAILS, HOLDS, SHORTENED, Evidence
 from study.kept import picture, restored
 from study.ledger import verdicts
 from study.ran import claims, job, tables
@@ -79,17 +79,21 @@ def test_verdicts_follow_the_table_of_steps_and_spaces(smoke, tmp_path, monkeypa
     table.loc[table["step"] == "all", "ours"] = all_steps
     table.to_csv(folder / "ran_table_steps_spaces.csv", index=False)
     sure(folder, "ran_table_steps_spaces")
-    rows, _ = verdicts(folder, REPOSITORY / "data/paper")
-    found = rows.set_index("claim")["verdict"]
-    for start in (
-        "In pixels, errors of all intermediate steps detect",
-        "In pixels, errors of all intermediate steps localise",
-    ):
-        assert found[found.index.str.startswith(start)].item() == expected
+    for verdict in (SHORTENED, expected):  # its steps are some of those that there are, and then all of them
+        rows, _ = verdicts(folder, REPOSITORY / "data/paper")
+        found = rows.set_index("claim")["verdict"]
+        for start in (
+            "In pixels, errors of all intermediate steps detect",
+            "In pixels, errors of all intermediate steps localise",
+        ):
+            assert found[found.index.str.startswith(start)].item() == verdict
+        whole_chains(folder)
 
 
-def test_images_say_whether_gradients_keep_the_rest_and_few_of_them_say_nothing():
+def test_images_say_whether_gradients_keep_the_rest_and_few_of_them_say_nothing(monkeypatch, tmp_path):
     """Each image counts by itself, though all have the same kind of defect."""
+    monkeypatch.setattr(Evidence, "cut", lambda *_, **__: False)
+    evidence = Evidence(tmp_path, tmp_path)
 
     def found(changes: list[tuple[float, float]]) -> tuple:
         rows = [
@@ -98,7 +102,7 @@ def test_images_say_whether_gradients_keep_the_rest_and_few_of_them_say_nothing(
             for region, change in zip(("defect", "normal"), pair, strict=True)
             for step in (1, 2)
         ]
-        return claims._keeps_the_rest(None, pd.DataFrame(rows))
+        return claims._keeps_the_rest(evidence, pd.DataFrame(rows))
 
     text, part = found([(0.5, 0.1)] * 3 + [(0.1, 0.2)] * 3)
     assert text == "change on 6 defects 0.600, elsewhere 0.300" and part.slack[0] == pytest.approx(0)

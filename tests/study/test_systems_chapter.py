@@ -10,8 +10,15 @@ from conftest import REPOSITORY
 from radarlib.config import merge
 from radarlib.datasets import GOOD, ImageSet, read_set
 from radarlib.files import read_json
-from study.plan import profile_settings
+from study.budget import plan as budget
+from study.d3ad import plan as d3ad
+from study.limit import plan as limit
+from study.noise import plan as noise
+from study.plan import BORROWED, profile_settings
+from study.ran import plan as ran
 from study.systems import charts, job, pages, plan, tables
+from study.terms import plan as terms
+from study.unclean import plan as unclean
 
 
 @pytest.fixture
@@ -111,3 +118,13 @@ def test_every_system_has_a_function_a_source_and_a_page():
         assert callable(system.load()) and system.source
         assert 4 <= pages.PAGES[key].about.count(". ") + 1 <= 6 and pages.PAGES[key].equation
     assert len({system.label for system in plan.SYSTEMS.values()}) == len(plan.SYSTEMS) >= 20
+
+
+def test_the_ledger_knows_which_other_chapters_section_it_reads():
+    chapters = {
+        name for name, part in resolve({}).items() if isinstance(part, dict) and {"sets", "runs"} <= part.keys()
+    }
+    for job in (budget.JOB, d3ad.JOB, limit.JOB, noise.JOB, plan.JOB, ran.JOB, terms.JOB, unclean.JOB):
+        borrowed = chapters.intersection(name.split(".")[0] for name in job.reads)
+        assert borrowed == {section for folder, section in BORROWED.items() if folder == job.folder}
+        assert job.section == job.folder  # by which `_terms` knows them
