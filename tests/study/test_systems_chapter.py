@@ -121,10 +121,9 @@ def test_every_system_has_a_function_a_source_and_a_page():
 
 
 def test_the_ledger_knows_which_other_chapters_section_it_reads():
-    chapters = {
-        name for name, part in resolve({}).items() if isinstance(part, dict) and {"sets", "runs"} <= part.keys()
-    }
-    for job in (budget.JOB, d3ad.JOB, limit.JOB, noise.JOB, plan.JOB, ran.JOB, terms.JOB, unclean.JOB):
-        borrowed = chapters.intersection(name.split(".")[0] for name in job.reads)
-        assert borrowed == {section for folder, section in BORROWED.items() if folder == job.folder}
-        assert job.section == job.folder  # by which `_terms` knows them
+    settings = profile_settings(REPOSITORY, "default")
+    chapters = {key for key, part in settings.items() if isinstance(part, dict) and {"sets", "runs"} <= part.keys()}
+    for one in (budget.JOB, d3ad.JOB, limit.JOB, noise.JOB, plan.JOB, ran.JOB, terms.JOB, unclean.JOB):
+        borrowed = chapters.intersection(key.split(".")[0] for key in one.reads)
+        assert borrowed == {section for folder, section in BORROWED.items() if folder == one.folder}
+        assert one.section == one.folder  # by which the ledger knows them
