@@ -253,7 +253,7 @@ def list_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    files, unread = images_in(folder), foreign(folder)
+    files, unread = images_in(folder), foreign(files_in(folder, FOREIGN))
     if not files:
         raise UserError(
             f"{folder}: no image in this folder (looked for {', '.join(SUFFIXES)}){unread and f'; {unread}'}"
@@ -263,9 +263,9 @@ def list_images(folder: Path) -> list[Path]:
     return files
 
 
-def foreign(folder: Path) -> str:
-    """How many images of a folder are of kinds that are not read, in words; empty where none is."""
-    kinds = Counter(p.suffix.lower() for p in files_in(folder, FOREIGN))
+def foreign(files: Iterable[Path]) -> str:
+    """How many images there are of kinds that are not read, in words; empty where there is none."""
+    kinds = Counter(p.suffix.lower() for p in files)
     unread = ", ".join(f"{n} {suffix}" for suffix, n in kinds.items())
     return f"{unread} files are not read; save them as PNG, TIFF or JPEG" if kinds else ""
 

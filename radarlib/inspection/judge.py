@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ import pandas as pd
 from radarlib.config import resolve
 from radarlib.errors import UserError
 from radarlib.files import alone_in, read_json, sha256_file, write_bytes, write_csv, write_json
-from radarlib.images import content_hash, foreign
+from radarlib.images import FOREIGN, content_hash, foreign
 from radarlib.inspection import ALL, FLAGGED
 from radarlib.inspection.detector import Detector
 from radarlib.inspection.inputs import inputs, refuse_within
@@ -31,7 +31,7 @@ from radarlib.inspection.regions import Region
 from radarlib.inspection.report import report
 from radarlib.inspection.roi import read_roi
 from radarlib.inspection.shards import listed
-from radarlib.layout import SUFFIXES, images_in
+from radarlib.layout import SUFFIXES, files_in
 from radarlib.runtime import progress, use_threads
 from radarlib.textures import PRINT_DEFECTS, print_image
 
@@ -324,7 +324,7 @@ def judge(
                 results.add(name, answer)
         results.flush()
         report(results.table, failures, out)
-    _say_sizes(detector, results)
+    _say_sizes(detector, results, results.rows)
     return results.table, failures
 
 
@@ -334,12 +334,12 @@ def _refuse_gathered(out: Path) -> None:
         raise UserError(f"{out}: holds the table of `snakemake detect`; give another --out")
 
 
-def _say_sizes(detector: Detector, results: Results) -> bool:
+def _say_sizes(detector: Detector, results: Results, names: Iterable[str]) -> bool:
     """A line where images are not of the size of the good ones, as of another camera, or resized; whether there was."""
     if detector.size_ is None:
         return False
     height, width = detector.size_
-    other = [name for name in results.rows if tuple(results.done[name]["size"]) != (width, height)]
+    other = [name for name in names if tuple(results.done[name]["size"]) != (width, height)]
     if other:
         print(
             f"{other[0]}{f' and {len(other) - 1} more' if other[1:] else ''}: of another size than the good images"
@@ -383,11 +383,13 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
 
         try:
             while polls is None or polls > 0:
-                polls, idle, found = None if polls is None else polls - 1, True, images_in(folder)
+                polls, idle = None if polls is None else polls - 1, True
+                every = sorted(files_in(folder, (*SUFFIXES, *FOREIGN)))
+                found = [path for path in every if path.suffix.lower() in SUFFIXES]
                 for path in set(failures).difference(found):
                     del failures[path]
                     results.stale = True
-                if (now := foreign(folder)) != unread:
+                if (now := foreign(set(every).difference(found))) != unread:
                     unread = now
                     print(f"{folder}: {unread or 'all files are read now'}", file=sys.stderr)
                 for path in found:
@@ -405,8 +407,9 @@ def watch(detector: Detector, folder: Path, out: Path, model: Path, polls: int |
                     elif path not in settled or (path in failures and failures[path].due):
                         settled.add(path)
                         idle = False
-                        _announce(detector, path, path.relative_to(folder).as_posix(), results, failures)
-                        sizes_said = sizes_said or _say_sizes(detector, results)
+                        name = path.relative_to(folder).as_posix()
+                        _announce(detector, path, name, results, failures)
+                        sizes_said = sizes_said or _say_sizes(detector, results, {name} & results.rows.keys())
                 if idle and results.stale and results.rested:
                     _or_later(leave, results)
                 if polls != 0:
